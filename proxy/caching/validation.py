@@ -1,0 +1,73 @@
+"""Validating stored responses with the upstream (RFC 9111 §4.3).
+
+Floor 1, pure. The cache as a client: what it asks with, which stored response an
+answer speaks of, and what of it becomes part of the stored head. What it answers
+its own clients' conditions with is in preconditions.py.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from proxy.caching.entity_tags import EntityTag, single_tag
+from proxy.caching.storability import COOKIE_FIELDS, stored_fields
+from proxy.caching.targeted import response_directives
+from proxy.fields import Fields
+from proxy.messages import Response
+
+CLIENT_CONDITIONS: Final = ("if-none-match", "if-modified-since", "if-range", "range")
+"""What a client asks of its own copy; a request that is to fill the cache goes without."""
+
+_OF_THE_BODY: Final = ("content-length", "content-encoding", "content-range")
+"""Describe stored bytes, which a 304 does not change (RFC 9111 §3.2)."""
+
+
+def has_validator(fields: Fields) -> bool:
+    """Whether a stored response can be validated (RFC 9110 §8.8)."""
+    return "etag" in fields or "last-modified" in fields
+
+
+def conditional_fields(fields: Fields) -> Fields:
+    """The conditions that validate a response with these stored fields (RFC 9111 §4.3.1)."""
+    pairs = (("If-None-Match", "etag"), ("If-Modified-Since", "last-modified"))
+    return Fields(
+        (condition, lines[0]) for condition, name in pairs if (lines := fields.get_all(name))
+    )
+
+
+def is_about(stored: Fields, not_modified: Fields) -> bool:
+    """Whether a 304 speaks of this stored response, so that it may freshen it (RFC 9111 §4.3.4).
+
+    One without validators does: it answers the conditions made from this response alone.
+    """
+    if "etag" in not_modified:
+        ours, theirs = single_tag(stored), single_tag(not_modified)
+        return ours is not None and theirs is not None and _same(ours, theirs)
+    if "last-modified" in not_modified:
+        return stored.get("last-modified") == not_modified.get("last-modified")
+    return True
+
+
+def _same(stored: EntityTag, received: EntityTag) -> bool:
+    """Compare strongly where the received tag is strong."""
+    return stored.matches_weakly(received) if received.weak else stored.matches_strongly(received)
+
+
+def freshen(stored: Fields, not_modified: Response) -> Fields:
+    """Update stored fields by a 304, or a HEAD's 200, that is about them (RFC 9111 §3.2).
+
+    Its Age and the times of its arrival give the new initial age; they are not in the result.
+    """
+    directives = response_directives(not_modified.fields)
+    keeps_cookies = any(name in stored for name in COOKIE_FIELDS)
+    received = stored_fields(not_modified, directives, cookies=keeps_cookies)
+    update = received.without(*_OF_THE_BODY)
+    excluded = directives.private_fields | directives.no_cache_fields
+    return Fields((*stored.without("age", *update.names(), *excluded), *update))
+
+
+def head_freshens(stored: Fields, stored_bytes: int, head: Fields) -> bool:
+    """Whether a HEAD's 200 describes the stored GET response; if not, that is stale (§4.3.5)."""
+    validators = (name for name in ("etag", "last-modified") if name in head)
+    same_validators = all(stored.get(name) == head.get(name) for name in validators)
+    return same_validators and head.get("content-length") in {None, str(stored_bytes)}

@@ -1,0 +1,160 @@
+"""The closed vocabulary of what became of a request, and why.
+
+Floor 0. The log, the metric, Cache-Status and `explain` print these words and
+no others. Every member of a reason enum carries one sentence for a person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What the client got, as the metric label and the log say it."""
+
+    HIT = "hit"
+    STALE = "stale"
+    STALE_ERROR = "stale_error"
+    REVALIDATED = "revalidated"
+    MISS = "miss"
+    COLLAPSED = "collapsed"
+    BYPASS = "bypass"
+    REFUSED = "refused"
+    ERROR = "error"
+
+
+class Forward(StrEnum):
+    """Why a request went forward: the `fwd` tokens of RFC 9211 §2.2, no others."""
+
+    BYPASS = "bypass"
+    METHOD = "method"
+    URI_MISS = "uri-miss"
+    VARY_MISS = "vary-miss"
+    MISS = "miss"
+    REQUEST = "request"
+    STALE = "stale"
+    PARTIAL = "partial"
+
+
+class Reason(StrEnum):
+    """A word with a sentence. Subclasses list the members."""
+
+    sentence: str
+
+    def __new__(cls, word: str, sentence: str) -> Reason:
+        """Make a member whose value is the word and whose sentence explains it."""
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.sentence = sentence
+        return member
+
+
+class Bypass(Reason):
+    """Why a request is not looked up and its answer not stored."""
+
+    DISABLED = "caching-off", "caching is switched off for every route (CACHE_ENABLED=false)"
+    ROUTE_DISABLED = "route-off", "the route says enabled: false"
+    TTL_OFF = "ttl-off", "the route says ttl: off"
+    METHOD = "method", "the method is not one whose answers this route looks up"
+    NO_STORE = "request-no-store", "the client sent Cache-Control: no-store"
+    MISSING_SELECTOR = "missing-selector", "a value that the key needs is not in this request"
+    NO_SESSION = "no-session", "the route is scoped to a session and the request has none"
+    BODY_TOO_LARGE = "body-too-large", "the request body is larger than the proxy reads for a key"
+    BODY_NOT_JSON = "body-not-json", "the key needs the body's members and the body is not JSON"
+    RANGE = "range", "the request asks for a range and no whole answer is stored"
+    CONDITION = "condition", "only the upstream can judge If-Match and If-Unmodified-Since"
+    UPGRADE = "upgrade", "the request asks to switch protocols"
+    GET_BODY = "get-body", "a GET or HEAD with a body, which ttl: http has no key for"
+    OVERRIDE_FIELD = "override-field", "a field asks the upstream for another method or target"
+
+
+class NotStored(Reason):
+    """Why an upstream's answer was not stored."""
+
+    METHOD = "method-not-stored", "answers to this method are not stored"
+    STATUS = "status", "answers with this status are not stored"
+    NO_STORE = "no-store", "Cache-Control: no-store"
+    PRIVATE = "private", "Cache-Control: private in a shared cache"
+    AUTHORIZATION = "authorization", "the request had Authorization and nothing allows sharing"
+    NO_LIFETIME = "no-lifetime", "neither freshness nor a validator"
+    VARY_STAR = "vary-star", "Vary: * matches no other request"
+    SET_COOKIE = "set-cookie", "the answer sets a cookie"
+    TOO_LARGE = "too-large", "the body is larger than the stores take"
+    TRUNCATED = "truncated", "the answer ended before it was complete"
+    EMPTY = "empty", "a 200 answer with an empty body"
+    PARTIAL = "partial", "a partial answer"
+    RULE = "store-if", "store_if refused the answer"
+    EXPIRED = "no-life", "the rule's lifetime for this answer is already over"
+    MISSING_SELECTOR = "missing-tag", "a value that a tag needs is not in the answer"
+    INVALIDATED = "overtaken", "it was invalidated while it was being fetched"
+    STORE_DOWN = "not-taken", "no store took it"
+    BODY = "unread-body", "the answer's body could not be read for what the rule asks of it"
+
+
+class NotServed(Reason):
+    """Why a stored response, or a place where one might be, was of no use."""
+
+    ABSENT = "absent", "nothing is stored under this key"
+    VARIANT = "variant", "what is stored was selected by other request fields"
+    ROUTE_CHANGED = "route-changed", "it was stored under other rules"
+    INVALIDATED = "invalidated", "it was invalidated after its fetch began"
+    UNPROVEN = "unproven", "nothing proves it was not invalidated while this instance was away"
+    CORRUPT = "corrupt", "the stored bytes could not be read"
+    STORE_DOWN = "store-down", "the shared store is down or too slow"
+    EXPIRED = "stale", "it is stale and may not be served stale"
+    RULE = "serve-if", "serve_if refused it"
+    DECLINED = "declined", "the client asked for a fresher answer than what is stored"
+
+
+class Refusal(Reason):
+    """Why the proxy answered itself, without the upstream."""
+
+    ONLY_IF_CACHED = "only-if-cached", "the client sent only-if-cached and nothing usable is stored"
+    LOOP = "loop", "the request has come through this proxy too often"
+    NO_UPSTREAM = "no-upstream", "no upstream is mounted at this path"
+    BAD_REQUEST = "bad-request", "the request is malformed"
+    UPSTREAM_CONNECT = "upstream-connect", "the upstream could not be reached"
+    UPSTREAM_TIMEOUT = "upstream-timeout", "the upstream took longer than its timeout"
+    UPSTREAM_BROKEN = "upstream-broken", "the upstream closed early or did not speak HTTP"
+    BREAKER_OPEN = "breaker-open", "the upstream failed too often and is left alone for a while"
+    DRAINING = "draining", "the proxy is shutting down"
+    INTERNAL = "internal", "the proxy has a defect; the log has the trace"
+
+
+class Tier(StrEnum):
+    """Where a hit was found."""
+
+    MEMORY = "memory"
+    SHARED = "shared"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeRecord:
+    """One exchange, told once: the log line, the metrics and the statistics are made of it.
+
+    Times are seconds; sizes are bytes of body. `path` is the target without query.
+    """
+
+    at: float
+    method: str
+    path: str
+    upstream: str
+    route: str
+    status: int
+    outcome: Outcome
+    forward: Forward | None = None
+    reason: Reason | None = None
+    tier: Tier | None = None
+    stored: bool = False
+    not_stored: NotStored | None = None
+    collapsed: bool = False
+    age_s: float | None = None
+    ttl_s: float | None = None
+    duration_s: float = 0.0
+    upstream_s: float | None = None
+    upstream_status: int | None = None
+    request_bytes: int = 0
+    response_bytes: int = 0
+    key: str = ""
+    aborted: bool = False
