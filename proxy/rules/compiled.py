@@ -1,0 +1,54 @@
+"""The rule file compiled: the whole configuration, and the vocabulary of its users.
+
+Floor 2. What a driver needs of the rules is found here by name; how each part
+works is in the file it comes from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from proxy.rules.invalidations import Invalidation, InvalidationKind
+from proxy.rules.lifetimes import TimedTtl
+from proxy.rules.route import HttpTtl, Identity, Match, NeedsBody, OffTtl, Route, StaleWindows, Ttl
+from proxy.rules.router import Router
+from proxy.rules.settings import ServerSettings, StoreSettings, Upstream
+from proxy.rules.subject import Subject
+from proxy.rules.tags import session_tag
+
+__all__ = [
+    "Config",
+    "HttpTtl",
+    "Identity",
+    "Invalidation",
+    "InvalidationKind",
+    "Match",
+    "NeedsBody",
+    "OffTtl",
+    "Route",
+    "Router",
+    "ServerSettings",
+    "StaleWindows",
+    "StoreSettings",
+    "Subject",
+    "TimedTtl",
+    "Ttl",
+    "Upstream",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A whole rule file, compiled. `digest` is the SHA-256 of every text that made it."""
+
+    server: ServerSettings
+    store: StoreSettings
+    upstreams: tuple[Upstream, ...]
+    router: Router
+    caching: bool
+    digest: str
+    secret: bytes = field(repr=False)
+
+    def session_tag(self, session: str) -> str:
+        """The system tag of a session id, for a purge by session."""
+        return session_tag(self.secret, session)

@@ -1,0 +1,289 @@
+"""The rule file as written: every key, what may stand there, and a line for whoever edits it.
+
+Floor 2. The one source of the language: the reader, the compiler and the
+published JSON Schema all come from these rows, and a test holds docs/rules.md
+to them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from proxy.rules import places
+from proxy.rules import words as w
+from proxy.rules.condition_shapes import ConditionShape
+from proxy.rules.key_shapes import IGNORE, MATCH, NORMALIZE_TARGET, BodyPartShape, StepsShape
+from proxy.rules.selectors import Selector
+from proxy.rules.shapes import Either, Entries, Field, Many, Record, Written
+from proxy.rules.templates import Template
+
+# -- header edits ---------------------------------------------------------------------------------
+SET: Final = Field(
+    "set", Entries(w.FIELD_NAME, w.FIELD_VALUE), "Fields to set, replacing any of that name."
+)
+REMOVE: Final = Field("remove", Many(w.FIELD_NAME, lone=True), "Fields to remove.")
+HEADERS: Final = Record("headers", (SET, REMOVE))
+
+# -- server ---------------------------------------------------------------------------------------
+CERT: Final = Field("cert", w.TEXT, "PEM file with the certificate chain.", required=True)
+KEY_FILE: Final = Field("key", w.TEXT, "PEM file with the private key.", required=True)
+TLS_RECORD: Final = Record("tls", (CERT, KEY_FILE))
+LISTEN: Final = Field("listen", places.ADDRESS, "Where clients connect. Default 0.0.0.0:8080.")
+ADMIN: Final = Field(
+    "admin", places.ADDRESS, "Where metrics, health and the admin API are. Default 127.0.0.1:8081."
+)
+WORKERS: Final = Field("workers", w.integer(1, 256), "Processes that serve. Default 1.")
+MAX_BODY: Final = Field(
+    "max_body", w.SIZE, "The largest request body read for a key; larger ones pass through."
+)
+TLS: Final = Field("tls", TLS_RECORD, "Serve HTTPS with these files.")
+SERVER_RECORD: Final = Record("server", (LISTEN, ADMIN, WORKERS, MAX_BODY, TLS))
+
+# -- store ----------------------------------------------------------------------------------------
+MEMORY_SIZE: Final = Field(
+    "max_size", w.SIZE, "Memory for stored responses, in each process. Default 256MiB."
+)
+MEMORY_OBJECT: Final = Field("max_object", w.SIZE, "The largest body kept in memory. Default 1MiB.")
+MEMORY: Final = Field("memory", Record("memory", (MEMORY_SIZE, MEMORY_OBJECT)), "The memory tier.")
+SHARED: Final = Field(
+    "shared", places.SHARED, "The shared tier: none, sqlite:PATH, redis:// or rediss://."
+)
+COMPRESS: Final = Field(
+    "compress", w.words("zstd", "off"), "How bodies are packed in the shared tier."
+)
+MAX_LAG: Final = Field(
+    "max_lag", w.DURATION, "How long memory serves on while the journal is out of reach."
+)
+MAX_OBJECT: Final = Field("max_object", w.SIZE, "The largest body stored at all. Default 16MiB.")
+MAX_SIZE: Final = Field("max_size", w.SIZE, "The largest the SQLite file may grow. Default 1GiB.")
+STORE_RECORD: Final = Record(
+    "store", (MEMORY, SHARED, COMPRESS, MAX_LAG, MAX_OBJECT, MAX_SIZE), later=("blobs",)
+)
+
+# -- sessions and jwt -----------------------------------------------------------------------------
+FROM: Final = Field(
+    "from",
+    Many(w.selector(response=False), lone=True),
+    "Where a session id is found; the first that is there.",
+)
+SESSIONS_RECORD: Final = Record("sessions", (FROM,), later=("issue", "ttl"))
+JWT_KEY: Final = Field("key", w.SECRET_TEXT, "The HS256 key that signs the tokens.", required=True)
+JWT_RECORD: Final = Record("jwt", (JWT_KEY,))
+
+# -- routes: identity -----------------------------------------------------------------------------
+KEY_NAME: Final = Field("name", w.TEXT, "The readable head of the key.")
+KEY_BODY: Final = Field("body", Many(BodyPartShape()), "Only these parts of the JSON body.")
+KEY_IGNORE: Final = Field("ignore", Many(IGNORE), "Everything but these.")
+KEY_HEADERS: Final = Field("headers", Many(w.FIELD_NAME), "Request headers that matter too.")
+KEY_NORMALIZE: Final = Field(
+    "normalize",
+    Entries(NORMALIZE_TARGET, StepsShape()),
+    "Write parameters that mean the same the same way.",
+)
+KEY_RECORD: Final = Record("key", (KEY_NAME, KEY_BODY, KEY_IGNORE, KEY_HEADERS, KEY_NORMALIZE))
+_KEY_TEXT: Final = w.template(response=False)
+_SELECTORS: Final = Many(w.selector(response=False))
+_SCOPE_WORD: Final = w.words("credential", "session", "shared")
+
+# -- routes: time ---------------------------------------------------------------------------------
+TTL_DEFAULT: Final = Field("default", w.DURATION, "The lifetime where nothing else says.")
+TTL_FROM: Final = Field(
+    "from", w.selector(response=True), "Where the answer names the moment it ends."
+)
+TTL_MARGIN: Final = Field("margin", w.DURATION, "How long before that moment it counts as over.")
+TTL_MIN: Final = Field("min", w.DURATION, "No shorter than this.")
+TTL_MAX: Final = Field("max", w.DURATION, "No longer than this.")
+TTL_JITTER: Final = Field(
+    "jitter", w.PERCENT, "Shorten each lifetime at random by up to this share."
+)
+TTL_SLIDING: Final = Field("sliding", w.boolean(), "Every hit begins the lifetime anew.")
+TTL_STATUS: Final = Field(
+    "status", Entries(w.STATUS_KEY, w.DURATION), "Lifetimes for certain status codes."
+)
+TTL_RECORD: Final = Record(
+    "ttl",
+    (TTL_DEFAULT, TTL_FROM, TTL_MARGIN, TTL_MIN, TTL_MAX, TTL_JITTER, TTL_SLIDING, TTL_STATUS),
+    later=("adaptive",),
+)
+WHILE_REVALIDATE: Final = Field(
+    "while_revalidate",
+    w.DURATION,
+    "Serve stale this long while a fresh answer is fetched behind it.",
+)
+IF_ERROR: Final = Field("if_error", w.DURATION, "Serve stale this long when the upstream fails.")
+STALE_RECORD: Final = Record("stale", (WHILE_REVALIDATE, IF_ERROR))
+
+# -- routes: invalidation -------------------------------------------------------------------------
+_ON_WORD: Final = w.status_or("success", "error", "any")
+ON: Final[Field[tuple[int | str, ...]]] = Field(
+    "on",
+    Many(_ON_WORD, lone=True),
+    "Which answers: success (the default), error, any, or status codes.",
+)
+INVALIDATE_WHEN: Final = Field("when", ConditionShape(response=True), "Only if this holds.")
+INVALIDATE_TAGS: Final = Field("tags", Many(w.tag_template(), lone=True), "Tags to invalidate.")
+PREFIX: Final = Field("prefix", w.template(response=True), "Invalidate every key that begins so.")
+MATCHING: Final = Field(
+    "match", w.template(response=True), "Invalidate every key like this, with * for anything."
+)
+INVALIDATE_RECORD: Final = Record(
+    "invalidate", (ON, INVALIDATE_WHEN, INVALIDATE_TAGS, PREFIX, MATCHING), later=("after",)
+)
+
+# -- routes ---------------------------------------------------------------------------------------
+STREAM_MAX: Final = Field("max", w.SIZE, "The longest streamed answer that is kept.")
+STREAM_COMPLETE: Final = Field(
+    "complete",
+    w.words("auto", "eof", "openai", "anthropic"),
+    "How a stream is known to be whole: by a protocol's last event, or its mere end (eof).",
+)
+STREAM_RECORD: Final = Record("stream", (STREAM_MAX, STREAM_COMPLETE), later=("replay",))
+
+ROUTE_NAME: Final = Field(
+    "name", w.NAME, "A name of its own; it labels metrics and logs.", required=True
+)
+ROUTE_MATCH: Final = Field("match", MATCH, "Methods and path; left out, every request matches.")
+WHEN: Final = Field("when", ConditionShape(response=False), "Further conditions on the request.")
+KEY: Final[Field[Template | Written]] = Field(
+    "key",
+    Either(scalar=_KEY_TEXT, mapping=KEY_RECORD),
+    "Which requests share an answer.",
+)
+SCOPE: Final[Field[str | tuple[Selector, ...]]] = Field(
+    "scope",
+    Either(scalar=_SCOPE_WORD, sequence=_SELECTORS),
+    "Who shares an answer: credential, session, shared, or a list of selectors.",
+)
+ROUTE_CREDENTIALS: Final = Field(
+    "credentials", _SELECTORS, "What `scope: credential` reads, instead of the defaults."
+)
+TTL: Final[Field[float | str | Written]] = Field(
+    "ttl",
+    Either(scalar=w.ttl_word(), mapping=TTL_RECORD),
+    "How long an answer is fresh: a duration, http, off, or the long form.",
+)
+STALE: Final = Field("stale", STALE_RECORD, "When a stale answer may still be served.")
+STORE_IF: Final = Field(
+    "store_if", ConditionShape(response=True), "Store only answers for which this holds."
+)
+SERVE_IF: Final = Field(
+    "serve_if", ConditionShape(response=True), "Serve a stored answer only if this holds."
+)
+TAGS: Final = Field(
+    "tags", Many(w.tag_template(), lone=True), "Names on the stored answer, to invalidate it by."
+)
+INVALIDATE: Final = Field(
+    "invalidate", Many(INVALIDATE_RECORD, lone=True), "What an answer here makes invalid."
+)
+CLIENT_CACHE: Final = Field(
+    "client_cache", w.FIELD_VALUE, "The Cache-Control that clients are sent."
+)
+ROUTE_HEADERS: Final = Field("headers", HEADERS, "Edits of the answer's headers.")
+STREAM: Final = Field("stream", STREAM_RECORD, "Limits for streamed answers.")
+ENABLED: Final = Field(
+    "enabled", w.boolean(), "false: requests pass through untouched. Default true."
+)
+COLLAPSE: Final = Field(
+    "collapse", w.boolean(), "Identical concurrent requests make one upstream call. Default true."
+)
+
+_TREATMENT: Final = (
+    KEY, SCOPE, ROUTE_CREDENTIALS, TTL, STALE, STORE_IF, SERVE_IF, TAGS, INVALIDATE, CLIENT_CACHE,
+    ROUTE_HEADERS, STREAM, ENABLED, COLLAPSE,
+)  # fmt: skip
+_ROUTE_LATER: Final = (
+    "aliases", "write_through", "etag", "cost", "dedupe", "events", "job", "capture", "expand",
+    "prefetch",
+)  # fmt: skip
+ROUTE_RECORD: Final = Record(
+    "a route",
+    (ROUTE_NAME, ROUTE_MATCH, WHEN, *_TREATMENT),
+    later=_ROUTE_LATER,
+    hints={"path": "write it in match: GET /path", "method": "write it in match: GET /path"},
+)
+DEFAULTS_RECORD: Final = Record(
+    "defaults", _TREATMENT, later=_ROUTE_LATER, hints={"timeout": "it belongs to an upstream"}
+)
+
+# -- upstreams ------------------------------------------------------------------------------------
+CONNECT: Final = Field("connect", w.DURATION, "To be connected. Default 3s.")
+FIRST_BYTE: Final = Field(
+    "first_byte", w.DURATION, "From the request sent to the answer's head. Default 60s."
+)
+IDLE: Final = Field("idle", w.DURATION, "Between two pieces of a body. Default 60s.")
+TOTAL: Final = Field("total", w.DURATION, "For the whole call. Default 10m.")
+TIMEOUT_RECORD: Final = Record("timeout", (CONNECT, FIRST_BYTE, IDLE, TOTAL))
+ATTEMPTS: Final = Field(
+    "attempts", w.integer(1, 10), "How often a request is sent in all. Default 2."
+)
+RETRY_ON: Final[Field[tuple[int | str, ...]]] = Field(
+    "on", Many(w.status_or("connect"), lone=True), "After what: connect and status codes."
+)
+RETRY_RECORD: Final = Record("retry", (ATTEMPTS, RETRY_ON))
+FAILURES: Final = Field(
+    "failures", w.integer(1, 10_000), "Failures in a row that open it. Default 5."
+)
+OPEN: Final = Field("open", w.DURATION, "How long the upstream is then left alone. Default 30s.")
+BREAKER_RECORD: Final = Record("breaker", (FAILURES, OPEN))
+
+UPSTREAM_URL: Final = Field(
+    "url", Many(places.URL, lone=True), "Where requests go; a list is balanced.", required=True
+)
+MOUNT: Final = Field(
+    "mount", places.MOUNT, "The prefix on the proxy, taken off on the way up. Default /NAME."
+)
+UPSTREAM_HOST: Final = Field("host", places.HOST, "Choose by Host header instead of a mount.")
+UPSTREAM_HEADERS: Final = Field("headers", HEADERS, "Edits of the request's headers on the way up.")
+TIMEOUT: Final = Field("timeout", TIMEOUT_RECORD, "Limits on a call.")
+RETRY: Final = Field("retry", RETRY_RECORD, "Repeating requests that are safe to repeat.")
+BREAKER: Final = Field("breaker", BREAKER_RECORD, "Leaving a failing upstream alone for a while.")
+UPSTREAM_CREDENTIALS: Final = Field(
+    "credentials",
+    _SELECTORS,
+    "What `scope: credential` reads in all its routes, instead of the defaults.",
+)
+ROUTES: Final = Field(
+    "routes", Many(ROUTE_RECORD), "How requests are treated; the first that matches wins."
+)
+UPSTREAM_RECORD: Final = Record(
+    "an upstream",
+    (
+        UPSTREAM_URL,
+        MOUNT,
+        UPSTREAM_HOST,
+        UPSTREAM_HEADERS,
+        TIMEOUT,
+        RETRY,
+        BREAKER,
+        UPSTREAM_CREDENTIALS,
+        ROUTES,
+    ),
+    later=("preset",),
+)
+
+# -- the file -------------------------------------------------------------------------------------
+VERSION: Final = Field("version", w.integer(1, 1), "The version of the language: 1.")
+INCLUDE: Final = Field(
+    "include", Many(w.TEXT, lone=True), "Further files, by glob pattern, beside this one."
+)
+SERVER: Final = Field("server", SERVER_RECORD, "Where the proxy listens.")
+STORE: Final = Field("store", STORE_RECORD, "Where answers are kept.")
+SESSIONS: Final = Field("sessions", SESSIONS_RECORD, "How a session is known.")
+JWT: Final = Field("jwt", JWT_RECORD, "How bearer tokens are verified, for jwt.CLAIM.")
+DEFAULTS: Final = Field(
+    "defaults", DEFAULTS_RECORD, "Route keys for every route that has none of its own."
+)
+UPSTREAMS: Final = Field(
+    "upstreams",
+    Entries(w.NAME, UPSTREAM_RECORD),
+    "The APIs behind the proxy, by name.",
+    required=True,
+)
+FILE_RECORD: Final = Record(
+    "the rule file",
+    (VERSION, INCLUDE, SERVER, STORE, SESSIONS, JWT, DEFAULTS, UPSTREAMS),
+    later=("cors", "warm"),
+    hints={
+        "routes": "routes belong to an upstream: write upstreams: {NAME: {url: …, routes: […]}}"
+    },
+)

@@ -1,0 +1,140 @@
+"""The subject of a rule: one request, and its answer once there is one.
+
+Floor 2. Selectors read it. Everything that must be parsed is parsed when first
+asked for, once per request, and kept in `RequestFacts`, which all subjects of
+the request share. Session ids and credentials leave this file only as keyed
+digests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import Final, Protocol
+
+from proxy.messages import Request, Response
+from proxy.rules.forms import FormField, parse_form
+from proxy.rules.values import MISSING, Json, Value, canonical, delimit, encode, parse_json, to_text
+from proxy.rules.wire import QueryPair, cookies, query_pairs
+
+NO_PARAMS: Final[Mapping[str, str]] = MappingProxyType({})
+_DIGEST_CHARACTERS: Final = 24
+_ABSENT: Final = b"\xff"
+
+
+class Readable(Protocol):
+    """What a subject needs of a selector."""
+
+    @property
+    def text(self) -> str:
+        """The selector as written."""
+
+    def read(self, subject: Subject) -> Value:
+        """Its value for this subject."""
+
+
+def keyed_digest(secret: bytes, purpose: bytes, content: bytes) -> str:
+    """HMAC-SHA-256 in hex: tells nothing of a secret without the proxy's own."""
+    return hmac.new(secret, delimit((purpose, content)), hashlib.sha256).hexdigest()
+
+
+def session_digest(secret: bytes, session: str) -> str:
+    """How a session id appears in keys, tags and logs."""
+    return keyed_digest(secret, b"session", encode(session))[:_DIGEST_CHARACTERS]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where a route finds session and credential, and the secret their digests are keyed with."""
+
+    secret: bytes = field(repr=False)
+    session: tuple[Readable, ...] = ()
+    credentials: tuple[Readable, ...] = ()
+    jwt_key: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class RequestFacts:
+    """A request with what was parsed of it."""
+
+    request: Request
+
+    @cached_property
+    def query(self) -> tuple[QueryPair, ...]:
+        """The pairs of the query in order."""
+        return query_pairs(self.request.query)
+
+    @cached_property
+    def cookies(self) -> Mapping[str, tuple[str, ...]]:
+        """Cookie values by name."""
+        return cookies(self.request.fields)
+
+    @cached_property
+    def json(self) -> Value:
+        """The body as JSON; MISSING if it has not been read or is not JSON."""
+        return parse_json(self.request.body) if self.request.body else MISSING
+
+    @cached_property
+    def form(self) -> tuple[FormField, ...] | None:
+        """The fields of a multipart or urlencoded body in order; None if it is neither."""
+        return parse_form(self.request.fields.get("content-type") or "", self.request.body or b"")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What selectors read: a routed request, its path parameters, and perhaps its answer."""
+
+    facts: RequestFacts
+    sources: Sources
+    params: Mapping[str, str] = field(default_factory=lambda: NO_PARAMS)
+    response: Response | None = None
+    response_body: bytes | None = None
+
+    @property
+    def request(self) -> Request:
+        """The routed request."""
+        return self.facts.request
+
+    def with_response(self, response: Response, body: bytes | None) -> Subject:
+        """The same request with this answer; `body` is None while it is not complete."""
+        return replace(self, response=response, response_body=body)
+
+    @cached_property
+    def response_json(self) -> Value:
+        """The answer's body as JSON, or MISSING."""
+        return parse_json(self.response_body) if self.response_body else MISSING
+
+    @cached_property
+    def session(self) -> str | None:
+        """The session id, which is a secret: use `session_digest` for anything that is kept."""
+        for source in self.sources.session:
+            value = source.read(self)
+            if value is not MISSING and value not in ("", None):
+                return to_text(value)
+        return None
+
+    @cached_property
+    def session_digest(self) -> str | None:
+        """The session as it may appear in keys, tags and logs."""
+        return None if self.session is None else session_digest(self.sources.secret, self.session)
+
+    @cached_property
+    def credential(self) -> str | None:
+        """A keyed digest of every credential the request carries; None if it carries none."""
+        found = [(source.text, source.read(self)) for source in self.sources.credentials]
+        if all(value is MISSING for _, value in found):
+            return None
+        parts = [part for text, value in found for part in (encode(text), _part(value))]
+        return keyed_digest(self.sources.secret, b"credential", delimit(parts))
+
+    def digest(self, value: Json) -> str:
+        """A secret value as it may appear in keys and tags."""
+        return keyed_digest(self.sources.secret, b"value", canonical(value))[:_DIGEST_CHARACTERS]
+
+
+def _part(value: Value) -> bytes:
+    return _ABSENT if value is MISSING else canonical(value)
