@@ -1,0 +1,289 @@
+"""The vocabulary of the stores: facts, marks, records, and the two protocols.
+
+`Store` is what the contract suite holds every implementation to. `SharedStore`
+adds what coherence needs of a far tier: a journal that several instances
+follow, and a mark for each tag. No operation of it takes two keys at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final, Protocol
+
+from proxy.errors import StoreError
+from proxy.messages import START, Position, Stored, StoredResponse
+from proxy.outcomes import Tier
+
+EVERYTHING: Final = "*"
+"""The tag that every stored response carries: to invalidate it is to purge all."""
+
+LOCAL: Final = 1 << 62
+"""First part of the positions an instance makes up while it has no journal; above all real ones."""
+
+Spawn = Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[None]"]
+"""How the stores start a task: a coroutine and its name (proxy.flow.tasks.spawn)."""
+
+Clock = Callable[[], float]
+
+
+class JournalLostError(StoreError):
+    """The journal is another than the one followed: flushed, evicted, or its server restarted."""
+
+
+class StoreTimeoutError(StoreError):
+    """The store did not answer within its deadline."""
+
+
+class FactKind(StrEnum):
+    """What the value of a fact is compared with."""
+
+    TAG = "tag"
+    PREFIX = "prefix"
+    MATCH = "match"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """All answers named by this, whose fetch began earlier, are dead; if `soft`, only stale.
+
+    `prefix` and `match` (a glob: `*`, `?`, `[…]`) speak of the readable head of
+    the key or of the URL, whichever fits.
+    """
+
+    kind: FactKind
+    value: str
+    soft: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A tag's latest positions in the shared store.
+
+    `generation` is a number drawn when the mark is made. An entry names those of
+    its tags, so a mark that was evicted and made anew cannot revive it.
+    """
+
+    generation: int
+    hard: Position = START
+    soft: Position = START
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An entry as a store holds it: with the generations of its tags' marks, in order."""
+
+    entry: Stored
+    generations: tuple[int, ...] = ()
+    epoch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRecord:
+    """One place in the journal.
+
+    `previous` is the record before it: a reader who stands elsewhere has missed something.
+    """
+
+    position: Position
+    previous: Position
+    facts: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The marks a new entry will be under, and the journal's end read *after* them."""
+
+    epoch: str
+    marks: tuple[Mark, ...]
+    end: Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryInfo:
+    """What a listing says of an entry: everything but its fields and its body."""
+
+    key: bytes
+    variants: bool
+    status: int
+    method: str
+    url: str
+    route: str
+    head: str
+    tags: tuple[str, ...]
+    born: Position
+    fresh_until: float
+    expires_at: float
+    body_bytes: int
+    tier: Tier
+
+    @classmethod
+    def of(cls, key: bytes, entry: Stored, tier: Tier) -> EntryInfo:
+        """The listing's view of an entry in hand."""
+        answer = entry if isinstance(entry, StoredResponse) else None
+        return cls(
+            key=key,
+            variants=answer is None,
+            status=answer.status if answer else 0,
+            method=answer.method if answer else "",
+            url=entry.url,
+            route=entry.route,
+            head=entry.head,
+            tags=entry.tags,
+            born=entry.born,
+            fresh_until=answer.fresh_until if answer else entry.expires_at,
+            expires_at=entry.expires_at,
+            body_bytes=len(answer.body) if answer else 0,
+            tier=tier,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which entries a listing is about: all that is given must hold. The default is every entry."""
+
+    prefix: str | None = None
+    tag: str | None = None
+    route: str | None = None
+
+    def holds(self, listed: EntryInfo) -> bool:
+        """Whether an entry is one of them; a prefix is of its readable head or its URL."""
+        return (
+            (self.tag is None or self.tag in listed.tags)
+            and (self.route is None or self.route == listed.route)
+            and (
+                self.prefix is None
+                or listed.head.startswith(self.prefix)
+                or listed.url.startswith(self.prefix)
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A stored response that nothing has killed; `soft` says to treat it as stale."""
+
+    entry: Stored
+    tier: Tier
+    soft: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierStatus:
+    """A store in numbers; None where it cannot tell."""
+
+    entries: int | None = None
+    size_bytes: int | None = None
+    max_bytes: int | None = None
+    evictions: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheStatus:
+    """For health and statistics. `online`: the journal is followed, what is shared is used."""
+
+    memory: TierStatus
+    shared: TierStatus | None = None
+    shared_name: str = "none"
+    online: bool = False
+    epoch: str = ""
+    lag_s: float | None = None
+    trusted: bool = True
+    breaker_open: bool = False
+    pending_facts: int = 0
+    queued_writes: int = 0
+    dropped_writes: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What an instance says of itself each round: how far it is, how long it serves on alone."""
+
+    instance: str
+    position: Position
+    lease_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The journal an instance found: its epoch, unique for ever, and its last position."""
+
+    epoch: str
+    end: Position = field(default=START)
+
+
+class Store(Protocol):
+    """Stored responses in and out. None is a miss; StoreError or CorruptEntryError is raised."""
+
+    async def get(self, key: bytes) -> Record | None:
+        """The record under `key`, unless it has expired."""
+
+    async def put(self, key: bytes, record: Record) -> None:
+        """Keep `record` until its `expires_at`, in place of what was there."""
+
+    async def delete(self, key: bytes) -> bool:
+        """Remove `key`; whether it was there."""
+
+    def scan(self) -> AsyncIterator[EntryInfo]:
+        """Every entry not expired, in any order; what comes or goes meanwhile may be missing."""
+
+    async def close(self) -> None:
+        """Let go of files and connections. Nothing else is called after it."""
+
+
+class SharedStore(Store, Protocol):
+    """A store that several instances use at once, with a journal of facts and marks of tags."""
+
+    @property
+    def name(self) -> str:
+        """What it is, for people, without credentials."""
+
+    async def open(self, floor: Position) -> Opened:
+        """Find the journal, or begin one after `floor`; safe to repeat."""
+
+    async def append(self, facts: Sequence[Fact], floor: Position = START) -> Position:
+        """Append one record, after `floor`; JournalLostError if there is no journal."""
+
+    async def confirm(self, facts: Sequence[Fact], position: Position) -> None:
+        """Raise the marks of an appended record, and remember its prefixes and patterns."""
+
+    async def read(self, after: Position, wait_s: float) -> tuple[JournalRecord, ...]:
+        """The records after a position, some at a time; waits up to `wait_s` for the first."""
+
+    async def tail(self, seconds: float) -> tuple[JournalRecord, ...]:
+        """The records of the last `seconds`, oldest first."""
+
+    async def wide(self) -> tuple[tuple[Fact, Position], ...]:
+        """Every prefix and pattern fact of the epoch that no `*` fact followed."""
+
+    async def reach(self, tags: Sequence[str], expires_at: float) -> Reach:
+        """Read or make the marks, let them live until `expires_at`, then read the end."""
+
+    async def marks(self, tags: Sequence[str]) -> tuple[Mark | None, ...]:
+        """The marks as they are; None where one is missing."""
+
+    async def beat(self, beat: Beat) -> Position:
+        """Renew this instance's lease; the journal's end. JournalLostError if it was replaced."""
+
+    async def leave(self, instance: str) -> None:
+        """End this instance's lease: it serves nothing from memory any more."""
+
+    async def behind(self, position: Position) -> tuple[str, ...]:
+        """The instances with a lease that have not yet followed `position`."""
+
+    def status(self) -> TierStatus:
+        """Numbers at hand, without asking anybody."""
+
+
+def new_generation() -> int:
+    """A number no other mark has: 62 random bits, never 0."""
+    return secrets.randbits(62) | 1
+
+
+def is_local(position: Position) -> bool:
+    """Whether an instance made this position up while it had no journal."""
+    return position[0] >= LOCAL

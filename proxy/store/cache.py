@@ -1,0 +1,237 @@
+"""The two tiers as one cache: what the driver uses. Nothing it answers was invalidated.
+
+Memory is believed as it stands, because facts are applied to it as they arrive;
+what comes from the shared store is judged (far.py). What nothing proves is a
+miss. Why that holds, race by race, is in `proxy/README.md`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterable
+from typing import Final
+
+from proxy.errors import StoreError
+from proxy.messages import Position, Stored, StoredResponse
+from proxy.outcomes import NotServed, NotStored
+from proxy.store.base import (
+    EVERYTHING,
+    CacheStatus,
+    Clock,
+    EntryInfo,
+    Fact,
+    FactKind,
+    Found,
+    Record,
+    Selection,
+    SharedStore,
+    Spawn,
+)
+from proxy.store.breaker import Breaker
+from proxy.store.coherence import Coherence
+from proxy.store.facts import Verdict
+from proxy.store.far import Far
+from proxy.store.guard import Guard, OnOperation, ignore
+from proxy.store.journal import Follower
+from proxy.store.memory import MemoryStore
+from proxy.store.writer import WriteBehind
+
+WAIT_S: Final = 10.0
+_ALL: Final = Selection()
+_SWEEP_S: Final = 60.0
+_START_S: Final = 3.0
+"""How long a start waits for the shared store before it goes on without."""
+_PURGE: Final = Fact(FactKind.TAG, EVERYTHING)
+
+
+class Cache:
+    """`shared` None: memory only. `max_lag` in seconds; `clock` counts them and never goes back."""
+
+    def __init__(
+        self,
+        memory: MemoryStore,
+        shared: SharedStore | None,
+        *,
+        spawn: Spawn,
+        max_lag: float = 5.0,
+        max_object: int = 16 * 1024 * 1024,
+        clock: Clock = time.monotonic,
+        on_operation: OnOperation = ignore,
+    ) -> None:
+        self._memory = memory
+        self._spawn = spawn
+        self._clock = clock
+        self._max_object = max_object
+        self._breaker = Breaker(clock)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._coherence = Coherence(memory, shared=shared is not None, max_lag=max_lag, clock=clock)
+        self._far: Far | None = None
+        self._writes: WriteBehind | None = None
+        if shared is not None:
+            guard = Guard(self._breaker, clock, on_operation)
+            follower = Follower(
+                shared,
+                self._coherence,
+                instance=secrets.token_hex(8),
+                max_lag=max_lag,
+                clock=clock,
+            )
+            self._far = Far(shared, self._coherence, guard, follower)
+            self._writes = WriteBehind(self._far.write, spawn)
+
+    @property
+    def position(self) -> Position:
+        """A place in the journal that exists now: the `born` of a fetch that begins now."""
+        return self._coherence.position
+
+    def peek(self, key: bytes, now: float) -> Found | None:
+        """What memory has, at once."""
+        if self._clock() > self._coherence.trusted_until:
+            return None
+        return self._memory.look(key, now)
+
+    def alive(self, entry: Stored) -> bool:
+        """Whether an answer still on its way may be used: nothing it names was invalidated."""
+        judged = self._coherence.judge(entry)
+        return judged is Verdict.ALIVE and self._coherence.proves(entry.born)
+
+    async def find(self, key: bytes, now: float) -> Found | NotServed:
+        """What either tier has; what is found in the shared one comes into memory."""
+        found = self.peek(key, now)
+        if found is not None:
+            return found
+        if self._far is None:
+            return NotServed.ABSENT
+        fetched = await self._far.find(key)
+        if isinstance(fetched, NotServed):
+            return fetched
+        if fetched.found.entry.expires_at <= now:
+            return NotServed.ABSENT
+        if fetched.keep:
+            self._memory.place(key, fetched.record, soft=fetched.found.soft)
+        return fetched.found
+
+    def keep(self, key: bytes, entry: Stored, now: float) -> NotStored | None:
+        """Store: in memory at once, in the shared store behind. None: at least one takes it."""
+        refusal = self._refusal(entry, now)
+        if refusal is not None:
+            return refusal
+        soft = self._coherence.judge(entry) is Verdict.SOFT
+        in_memory = self._memory.place(key, Record(entry), soft=soft)
+        if self._writes is None:
+            return None if in_memory else NotStored.TOO_LARGE
+        queued = self._coherence.online and self._writes.write(key, entry)
+        return None if in_memory or queued else NotStored.STORE_DOWN
+
+    def _refusal(self, entry: Stored, now: float) -> NotStored | None:
+        if entry.expires_at <= now:
+            return NotStored.EXPIRED
+        if isinstance(entry, StoredResponse) and len(entry.body) > self._max_object:
+            return NotStored.TOO_LARGE
+        if self._coherence.judge(entry) is Verdict.DEAD:
+            return NotStored.INVALIDATED
+        return None if self._coherence.proves(entry.born) else NotStored.INVALIDATED
+
+    async def forget(self, key: bytes) -> None:
+        """Remove one entry from this instance's memory and from the shared store.
+
+        Housekeeping (damaged, replaced). Other instances' memory is reached by `invalidate` only.
+        """
+        self._memory.drop(key)
+        if self._writes is not None and self._coherence.online:
+            await self._writes.delete(key)
+
+    async def invalidate(self, facts: Iterable[Fact], *, wait: bool = False) -> Position:
+        """From its return on, this instance serves nothing these facts speak of that is older.
+
+        The others follow within milliseconds, at most `max_lag`; with `wait` all have
+        when it returns. If the journal is out of reach the facts hold here and are
+        appended when it returns (lost if the process ends before); the position is then
+        a local one (`is_local`), and with `wait` StoreError is raised.
+        """
+        stated = tuple(dict.fromkeys(facts))
+        if not stated:
+            return self.position
+        if self._coherence.too_many_wide and any(f.kind is not FactKind.TAG for f in stated):
+            stated = (*stated, _PURGE)
+        if self._far is None:
+            return self._coherence.note_local(stated)
+        position = await self._far.state(stated)
+        if position is None:
+            # No await between these: whoever goes online now finds them waiting.
+            position = self._coherence.note_local(stated)
+            self._coherence.go_offline()
+            self._far.follower.pending.add(stated)
+            if wait:
+                raise StoreError(
+                    "the journal is out of reach: invalidated here, the other instances follow "
+                    "when it is back"
+                )
+        elif wait:
+            await self._far.wait_for_all(position, WAIT_S, self._clock)
+        return position
+
+    async def scan(self, selection: Selection = _ALL, *, now: float) -> AsyncIterator[EntryInfo]:
+        """The entries of both tiers, memory first, none twice, without those known to be dead.
+
+        StoreError if the shared store fails in the middle; memory has been listed by then.
+        """
+        seen = set()
+        for listed in self._memory.entries(now):
+            seen.add(listed.key)
+            if selection.holds(listed):
+                yield listed
+        if self._far is None or not self._coherence.online:
+            return
+        async for listed in self._far.shared.scan():
+            if listed.key in seen or not selection.holds(listed):
+                continue
+            if self._coherence.judge(listed) is not Verdict.DEAD:
+                yield listed
+
+    async def start(self) -> None:
+        """Join and follow the shared store; if it is not there, take it up when it comes."""
+        self._tasks.append(self._spawn(self._sweep(), "store-sweeper"))
+        if self._far is None or self._writes is None:
+            return
+        self._writes.start()
+        self._tasks.append(self._spawn(self._far.follower.run(), "store-follower"))
+        await self._far.follower.tried(_START_S)
+
+    async def close(self, within_s: float = 5.0) -> None:
+        """Finish queued writes within the deadline, leave, let go."""
+        if self._writes is not None:
+            await self._writes.close(within_s if self._coherence.online else 0.0)
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        if self._far is not None:
+            await self._far.close()
+
+    def status(self) -> CacheStatus:
+        """How it is, without asking anybody."""
+        memory, coherence = self._memory.status(), self._coherence
+        if self._far is None or self._writes is None:
+            return CacheStatus(memory=memory)
+        return CacheStatus(
+            memory=memory,
+            shared=self._far.shared.status(),
+            shared_name=self._far.shared.name,
+            online=coherence.online,
+            epoch=coherence.epoch,
+            lag_s=None if coherence.contact is None else self._clock() - coherence.contact,
+            trusted=coherence.trusted(),
+            breaker_open=self._breaker.is_open,
+            pending_facts=len(self._far.follower.pending),
+            queued_writes=len(self._writes),
+            dropped_writes=self._writes.dropped,
+            problem=self._far.follower.problem,
+        )
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_S)
+            self._memory.sweep()

@@ -1,0 +1,164 @@
+"""The shared tier as one instance uses it: every answer judged, every write proven.
+
+Each operation may suspend, and meanwhile the follower moves on: what was true
+before an await is asked again after it. `losses` tells whether the place was
+lost in between, in which case nothing learnt before it counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from proxy.errors import CorruptEntryError, StoreError
+from proxy.messages import START, Position, Stored
+from proxy.outcomes import NotServed, Tier
+from proxy.store.base import Clock, Fact, Found, JournalLostError, Record, SharedStore
+from proxy.store.coherence import Coherence
+from proxy.store.facts import Verdict, judge_by_marks, worse
+from proxy.store.guard import Guard
+from proxy.store.journal import Follower
+
+_FOLLOW_S: Final = 2.0
+"""How long a write waits for its instance to follow up to it before it is given up."""
+_POLL_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What the shared store had; `keep`: memory may have it too, where later facts find it."""
+
+    found: Found
+    record: Record
+    keep: bool
+
+
+class Far:
+    """One instance's judged view of `shared`."""
+
+    def __init__(
+        self, shared: SharedStore, coherence: Coherence, guard: Guard, follower: Follower
+    ) -> None:
+        self.shared = shared
+        self.follower = follower
+        self._coherence = coherence
+        self._guard = guard
+
+    async def find(self, key: bytes) -> Fetched | NotServed:
+        """What is under `key` and provably alive."""
+        coherence = self._coherence
+        if not coherence.online:
+            return NotServed.STORE_DOWN
+        if not coherence.trusted():
+            return NotServed.UNPROVEN
+        losses, place = coherence.losses, coherence.place or START
+        try:
+            record = await self._guard.run("get", lambda: self.shared.get(key))
+            if record is None:
+                return NotServed.ABSENT
+            verdict = await self._judge(record)
+        except CorruptEntryError:
+            return NotServed.CORRUPT
+        except StoreError:
+            return NotServed.STORE_DOWN
+        return self._accept(record, verdict, losses, place)
+
+    def _accept(
+        self, record: Record, verdict: Verdict, losses: int, place: Position
+    ) -> Fetched | NotServed:
+        """Judge again, after the last await: facts from now on find the entry in memory.
+
+        The facts up to `place` are in the marks that were read since, or in the table;
+        those after it, as far as they were followed, must all be in the table.
+        """
+        coherence, entry = self._coherence, record.entry
+        verdict = worse(verdict, coherence.judge(entry))
+        if verdict is Verdict.DEAD:
+            return NotServed.INVALIDATED
+        complete = coherence.proves(entry.born) or coherence.complete_after(place)
+        if losses != coherence.losses or not coherence.trusted() or not complete:
+            return NotServed.UNPROVEN
+        found = Found(entry, Tier.SHARED, verdict is Verdict.SOFT)
+        return Fetched(found, record, keep=coherence.online)
+
+    async def _judge(self, record: Record) -> Verdict:
+        """By the facts followed since it was born or, if they are not all at hand, by its marks."""
+        verdict = self._coherence.judge(record.entry)
+        if verdict is Verdict.DEAD or self._coherence.proves(record.entry.born):
+            return verdict
+        tags = record.entry.tags
+        marks = await self._guard.run("marks", lambda: self.shared.marks(tags))
+        return judge_by_marks(record.entry, record.generations, marks)
+
+    async def write(self, key: bytes, entry: Stored | None) -> None:
+        """Store an entry that is still alive, or delete; StoreError if it did not come to that.
+
+        1. Read or make the marks.  2. Read the journal's end.  3. Follow up to it.  4. Judge.
+        A fact appended before (1) is seen by (4), even if its mark was evicted and made
+        anew by (1); one confirmed after (1) is in the mark that the entry names, or that
+        mark is gone, and then the entry is dead.
+        """
+        if entry is None:
+            await self._guard.run("delete", lambda: self.shared.delete(key))
+            return
+        coherence, losses = self._coherence, self._coherence.losses
+        if not coherence.online:
+            raise StoreError("the shared store is out of reach")
+        reach = await self._guard.run(
+            "reach", lambda: self.shared.reach(entry.tags, entry.expires_at)
+        )
+        if not await self.follower.passed(reach.end, _FOLLOW_S):
+            raise StoreError("the journal could not be followed up to the write")
+        generations = tuple(mark.generation for mark in reach.marks)
+        by_marks = judge_by_marks(entry, generations, reach.marks)
+        if worse(by_marks, coherence.judge(entry)) is Verdict.DEAD:
+            return
+        if losses != coherence.losses or not coherence.proves(entry.born):
+            raise StoreError("the entry cannot be proven")
+        record = Record(entry, generations, reach.epoch)
+        await self._guard.run("put", lambda: self.shared.put(key, record))
+
+    async def state(self, facts: Sequence[Fact]) -> Position | None:
+        """Append, apply here, raise the marks; None if that failed: they have to wait."""
+        coherence, losses = self._coherence, self._coherence.losses
+        if not coherence.online:
+            return None
+        try:
+            position = await self._guard.run("append", lambda: self.shared.append(facts))
+            if losses != coherence.losses:
+                return None
+            coherence.note(facts, position)
+            await self._guard.run("confirm", lambda: self.shared.confirm(facts, position))
+        except StoreError:
+            # The follower joins again, and appends what waits before it believes the journal.
+            coherence.go_offline()
+            return None
+        return position
+
+    async def wait_for_all(self, position: Position, within_s: float, clock: Clock) -> None:
+        """Return once no instance serves from before `position`; StoreError: some still may."""
+        started, pause = clock(), iter(_POLL_S)
+        while behind := await self._behind(position):
+            if clock() > started + within_s:
+                raise StoreError(
+                    f"{len(behind)} instance(s) have not followed the invalidation within "
+                    f"{within_s:g} s; it holds, and they stop serving from memory by themselves"
+                )
+            await asyncio.sleep(next(pause, _POLL_S[-1]))
+
+    async def close(self) -> None:
+        """Give the lease back and let go."""
+        if self._coherence.online:
+            self._coherence.go_offline()
+            with suppress(StoreError):
+                await self.shared.leave(self.follower.instance)
+        await self.shared.close()
+
+    async def _behind(self, position: Position) -> tuple[str, ...]:
+        try:
+            return await self._guard.run("behind", lambda: self.shared.behind(position))
+        except JournalLostError as error:
+            raise StoreError("the journal was replaced while instances were waited for") from error

@@ -1,0 +1,218 @@
+"""Following the journal: one task an instance, and the facts that wait for it.
+
+A round: renew the lease, read on, take in. An error puts the instance offline
+and the next round joins again: open, append what waits, catch up, go online.
+The order of a join is what makes it safe; each step says why it stands there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Final
+
+from proxy.errors import StoreError
+from proxy.messages import Position
+from proxy.store.base import (
+    EVERYTHING,
+    Beat,
+    Clock,
+    Fact,
+    FactKind,
+    JournalLostError,
+    JournalRecord,
+    SharedStore,
+)
+from proxy.store.coherence import Coherence
+
+TAIL_S: Final = 60.0
+"""How far back a newcomer begins: far longer than any fact waits between journal and marks."""
+MAX_PENDING: Final = 10_000
+LONGEST_LEASE_S: Final = 60.0
+_BLOCK_S: Final = 1.0
+_BACKOFF_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
+
+_log = logging.getLogger(__name__)
+
+
+class Pending:
+    """Facts applied here that the journal has not taken yet; too many become one `*`.
+
+    Each has a number, so that one stated again while it is being appended waits again:
+    1. `t` is appended at P.  2. Another instance fetches, born P.  3. `t` is stated anew.
+    4. The append of (1) is confirmed: only the statement of (1) is settled.
+    """
+
+    def __init__(self, limit: int = MAX_PENDING) -> None:
+        self._limit = limit
+        self._facts: dict[Fact, int] = {}
+        self._stated = 0
+
+    def add(self, facts: Iterable[Fact]) -> None:
+        """Queue them; one that waits already takes no more room."""
+        for fact in facts:
+            self._stated += 1
+            self._facts[fact] = self._stated
+        if len(self._facts) > self._limit:
+            self._facts = {Fact(FactKind.TAG, EVERYTHING): self._stated}
+
+    def snapshot(self) -> dict[Fact, int]:
+        """All that wait, with their numbers."""
+        return dict(self._facts)
+
+    def settle(self, snapshot: Mapping[Fact, int]) -> None:
+        """The journal and the marks have these, as they were stated then."""
+        for fact, stated in snapshot.items():
+            if self._facts.get(fact) == stated:
+                del self._facts[fact]
+
+    def __len__(self) -> int:
+        return len(self._facts)
+
+
+class Follower:
+    """Drives `coherence` from `shared`: `run` is its task, `step` one round of it."""
+
+    def __init__(
+        self,
+        shared: SharedStore,
+        coherence: Coherence,
+        *,
+        instance: str,
+        max_lag: float,
+        clock: Clock,
+    ) -> None:
+        self._shared = shared
+        self._coherence = coherence
+        self._clock = clock
+        self._lease_s = min(max_lag, LONGEST_LEASE_S)
+        self._block_s = min(_BLOCK_S, max_lag / 4) if math.isfinite(max_lag) else _BLOCK_S
+        self._moved = asyncio.Event()
+        self._tried = asyncio.Event()
+        self.instance = instance
+        self.pending = Pending()
+        self.problem = ""
+
+    async def run(self) -> None:
+        """Rounds until cancelled; errors are logged once an outage and waited out."""
+        failures = 0
+        while True:
+            try:
+                await self.step()
+            except StoreError as error:
+                self._report(error)
+                self._tried.set()
+                await asyncio.sleep(_BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)])
+                failures += 1
+            else:
+                failures = 0
+
+    async def tried(self, within_s: float) -> None:
+        """Wait for the first join to have succeeded or failed, at most `within_s`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._tried.wait()
+
+    async def step(self) -> None:
+        """One round, joining first if need be; StoreError puts the instance offline."""
+        coherence = self._coherence
+        try:
+            # The round after a join does not wait: memory is trusted only once it is over.
+            wait_s = self._block_s if coherence.online else 0.0
+            if not coherence.online:
+                await self._join()
+            started = self._clock()
+            end = await self._read_on(wait_s)
+        except JournalLostError:
+            coherence.lose()
+            raise
+        except StoreError:
+            coherence.go_offline()
+            raise
+        finally:
+            self._wake()
+        if coherence.online and coherence.place is not None and coherence.place >= end:
+            coherence.touch(started)
+        self._tried.set()
+
+    async def passed(self, position: Position, within_s: float) -> bool:
+        """Wait until the place is at or after `position`; False if it did not get there."""
+        losses = self._coherence.losses
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while losses == self._coherence.losses:
+                    place = self._coherence.place
+                    if place is not None and place >= position:
+                        return True
+                    await self._moved.wait()
+        return False
+
+    async def _join(self) -> None:
+        coherence = self._coherence
+        opened = await self._shared.open(coherence.floor)
+        if coherence.place is not None and opened.epoch != coherence.epoch:
+            coherence.lose()
+        # What waits goes in first: once online, only the journal is believed.
+        await self._flush()
+        if coherence.place is None:
+            await self._begin(opened.end)
+        while True:
+            end = await self._read_on(0.0)
+            if self.pending:
+                await self._flush()
+            elif self._place() >= end:
+                break
+        # No await since the last look at `pending`: our facts are all in the table by now.
+        coherence.go_online(opened.epoch)
+        if self.problem:
+            _log.warning("the shared store is back", extra={"store": self._shared.name})
+        self.problem = ""
+
+    async def _begin(self, end: Position) -> None:
+        floor = self._coherence.floor
+        if end <= floor:
+            end = await self._shared.append((), floor)
+        tail = await self._shared.tail(TAIL_S)
+        # After the tail: a wide fact not in this answer is later than `tail`'s beginning.
+        wide = await self._shared.wide()
+        if not self._coherence.begin(end, tail, wide):
+            raise JournalLostError("the journal changed while it was being read")
+
+    async def _read_on(self, wait_s: float) -> Position:
+        """Renew the lease, then take in what there is; the journal's end before that."""
+        place = self._place()
+        end = await self._shared.beat(Beat(self.instance, place, self._lease_s))
+        if end < place:
+            raise JournalLostError("the journal ends before this instance's place in it")
+        for record in await self._shared.read(place, wait_s):
+            self._take(record)
+        return end
+
+    def _take(self, record: JournalRecord) -> None:
+        if not self._coherence.follow(record):
+            raise JournalLostError("the journal was cut off before this instance had read it")
+        self._wake()
+
+    async def _flush(self) -> None:
+        while waiting := self.pending.snapshot():
+            facts = tuple(waiting)
+            position = await self._shared.append(facts)
+            await self._shared.confirm(facts, position)
+            self.pending.settle(waiting)
+
+    def _place(self) -> Position:
+        if self._coherence.place is None:
+            raise JournalLostError("this instance has lost its place in the journal")
+        return self._coherence.place
+
+    def _wake(self) -> None:
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    def _report(self, error: StoreError) -> None:
+        if not self.problem:
+            _log.warning("the shared store is out of reach: %s", error)
+        self.problem = str(error)

@@ -1,0 +1,140 @@
+"""The stored format: every field goes through, old bytes are still read, damage is an error."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import fields, replace
+
+import pytest
+
+from proxy.errors import CorruptEntryError
+from proxy.fields import Fields
+from proxy.messages import StoredResponse, Variants
+from proxy.store import codec
+from proxy.store.base import Fact, FactKind, Record
+from tests.support.build import stored
+
+FULL = StoredResponse(
+    status=203,
+    reason="Fine",
+    fields=Fields([("ETag", '"a"'), ("x-\xe9", "\xff"), ("etag", "2")]),
+    body=b"0123456789" * 100,
+    request_time=1.5,
+    response_time=2.5,
+    initial_age=3.5,
+    lifetime=4.5,
+    keep=5.5,
+    stale_while_revalidate=6.5,
+    stale_if_error=7.5,
+    must_revalidate=True,
+    no_cache=True,
+    no_cache_fields=("set-cookie",),
+    selecting=("accept",),
+    tags=("*", "\ud800", "t"),
+    born=(1_700_000_000_000, 7),
+    route="route",
+    route_digest="digest",
+    method="POST",
+    url="/a?b=\xff",
+    head="CACHE#\u2603",
+)
+VARIANTS = Variants(
+    names=("accept", "x"),
+    expires_at=9.0,
+    tags=("*",),
+    born=(1, 2),
+    url="/u",
+    route="r",
+    head="h",
+)
+# What version 1 wrote on the day it was made: FULL (as it was then), compressed, and VARIANTS.
+VERSION_1 = {
+    "response": (
+        "TFJEUgEBAAAA4XMZZt/cABzCkMzLxARGaW5lk5LEBEVUYWfEAyJhIpLEBHgtw6nEAsO/ksQEZXRhZ8QBMs0D"
+        "6M58hY/xyz/4AAAAAAAAy0AEAAAAAAAAy0AMAAAAAAAAy0ASAAAAAAAAy0AWAAAAAAAAy0AaAAAAAAAAy0Ae"
+        "AAAAAAAAw8ORxApzZXQtY29va2llkcQGYWNjZXB0k8QBKsQD7aCAxAF0ks8AAAGLz+VoAAfEBXJvdXRlxAZk"
+        "aWdlc3TEBFBPU1TEBy9hP2I9w7/ECUNBQ0hFI+KYg8tAIgAAAAAAAJMBAgOlZXBvY2gotS/9YOgCjQAAUDAx"
+        "MjM0NTY3ODkBANtbFSQ="
+    ),
+    "variants": (
+        "TFJEUgEAAAAAhATsu2/cABzDksQGYWNjZXB0xAF4AMQAkAAAywAAAAAAAAAAywAAAAAAAAAAywAAAAAAAAAA"
+        "ywAAAAAAAAAAywAAAAAAAAAAywAAAAAAAAAAywAAAAAAAAAAwsKQkJHEASqSAQLEAXLEAMQDR0VUxAIvdcQB"
+        "aMtAIgAAAAAAAJMBAgOlZXBvY2g="
+    ),
+}
+
+
+def test_the_example_has_no_field_at_its_default() -> None:
+    plain = replace(stored(b""), route="", url="")
+    for field in fields(StoredResponse):
+        assert getattr(FULL, field.name) != getattr(plain, field.name), field.name
+
+
+@pytest.mark.parametrize("compress", [True, False])
+@pytest.mark.parametrize("entry", [FULL, VARIANTS, stored(b"")], ids=["full", "variants", "empty"])
+def test_round_trip(entry: StoredResponse | Variants, compress: bool) -> None:
+    record = Record(entry, (1, 1 << 61, 3), "epoch")
+    data = codec.Codec(compress).encode(record)
+    assert codec.Codec(not compress).decode(data) == record
+
+
+def test_a_compressible_body_is_written_smaller() -> None:
+    record = Record(stored(b"a" * 10_000))
+    assert len(codec.Codec(compress=True).encode(record)) < 1000
+    assert len(codec.Codec(compress=False).encode(record)) > 10_000
+
+
+@pytest.mark.parametrize(
+    ("name", "entry"), [("response", FULL), ("variants", VARIANTS)], ids=["response", "variants"]
+)
+def test_old_bytes_are_read(name: str, entry: StoredResponse | Variants) -> None:
+    record = codec.Codec().decode(base64.b64decode(VERSION_1[name]))
+    assert record == Record(entry, (1, 2, 3), "epoch")
+
+
+def test_a_listing_needs_only_the_head() -> None:
+    data = codec.Codec().encode(Record(FULL))
+    beginning = data[: codec.head_length(data)]
+    assert len(beginning) < len(data)
+    listed = codec.info(b"k", beginning)
+    assert (listed.body_bytes, listed.tags, listed.born) == (1000, FULL.tags, FULL.born)
+    assert listed.expires_at == FULL.expires_at
+
+
+def test_any_cut_is_an_error() -> None:
+    data = codec.Codec().encode(Record(FULL))
+    for length in range(len(data)):
+        with pytest.raises(CorruptEntryError):
+            codec.Codec().decode(data[:length])
+
+
+@pytest.mark.parametrize("compress", [True, False])
+def test_any_flipped_byte_is_an_error_or_the_same(compress: bool) -> None:
+    record = Record(replace(FULL, body=b"body" * 200), (1, 2, 3))
+    data = codec.Codec(compress).encode(record)
+    for index in range(len(data)):
+        damaged = data[:index] + bytes([data[index] ^ 0x41]) + data[index + 1 :]
+        try:
+            assert codec.Codec().decode(damaged) == record
+        except CorruptEntryError:
+            continue
+
+
+def test_an_unknown_version_is_an_error() -> None:
+    data = bytearray(codec.Codec().encode(Record(FULL)))
+    data[4] += 1
+    with pytest.raises(CorruptEntryError, match="unknown version 2"):
+        codec.Codec().decode(bytes(data))
+
+
+def test_a_body_larger_than_allowed_is_not_inflated() -> None:
+    data = codec.Codec().encode(Record(stored(b"a" * 100_000)))
+    with pytest.raises(CorruptEntryError, match="claims 100000 bytes"):
+        codec.Codec(max_body=1000).decode(data)
+
+
+def test_facts() -> None:
+    facts = (Fact(FactKind.TAG, "\ud800"), Fact(FactKind.MATCH, "/a*", soft=True))
+    assert codec.decode_facts(codec.encode_facts(facts)) == facts
+    with pytest.raises(CorruptEntryError):
+        codec.decode_facts(b"\xc1")
