@@ -1,0 +1,169 @@
+"""Round trips: one request over one connection, until its answer is read or given up.
+
+Knows nothing of rules, retries or other connections. Invariants: the
+connection goes back to the pool only when both request and answer are complete;
+whatever else happens, cancellation included, it is closed and the upload ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+
+from proxy.errors import UpstreamProtocolError
+from proxy.fields import Fields
+from proxy.flow.connection import Lease
+from proxy.flow.limits import Limit, Limits, Wait
+from proxy.flow.request_head import Outgoing
+from proxy.flow.tasks import spawn
+from proxy.flow.upload import SLICE, Upload, in_slices
+from proxy.flow.wire import ConnectionLost, Head
+from proxy.messages import Response
+
+OnInterim = Callable[[int, Fields], Awaitable[None]]
+"""Called with each interim answer (1xx) but 100, which is this connection's own affair."""
+
+
+class Channel:
+    """A leased connection with one request on it, and the upload of that request's body."""
+
+    def __init__(self, lease: Lease, limits: Limits) -> None:
+        self._lease = lease
+        self._wire = lease.wire
+        self._limits = limits
+        self._upload: Upload | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._is_over = False
+        self._is_complete = False
+
+    def send(self, request: Outgoing) -> None:
+        """Write the head and a short body; a long one, or one still coming, goes up beside."""
+        wire, body = self._wire, request.body
+        wire.begin(has_answer_body=request.has_answer_body)
+        try:
+            if isinstance(body, bytes) and len(body) <= SLICE:
+                wire.write(request.head + body)
+                return
+            wire.write(request.head)
+        except ConnectionLost:
+            return  # reading the answer will tell
+        if body is not None and request.length != 0:
+            chunks = in_slices(body) if isinstance(body, bytes) else body
+            self._upload = Upload(wire, self._limits, chunks, request.length)
+            self._task = spawn(self._upload.run(), f"upload to {wire.peer}")
+
+    async def head(self, on_interim: OnInterim | None) -> Head:
+        """The final head. `first_byte` runs from the request's end and from each interim answer."""
+        while True:
+            async with self._wait("first_byte"):
+                head = await self._wire.read_head()
+            if head.status >= 200:
+                return head
+            if head.status != 100 and on_interim is not None:
+                await on_interim(head.status, head.fields)
+
+    @property
+    def _is_sent(self) -> bool:
+        return self._upload is None or self._upload.complete
+
+    def _wait(self, limit: Limit) -> Wait:
+        """Wait for the upstream, under `limit` from when the request is sent.
+
+        Until then the upstream need only listen, and the upload watches that it does.
+        """
+        if self._upload is None or self._upload.complete:
+            return self._limits.wait(limit, self._wire.peer)
+        wait = self._limits.wait("total", self._wire.peer)
+        self._upload.on_complete = lambda: wait.arm(limit)
+        return wait
+
+    def at_hand(self) -> bytes:
+        """What has already come of the body. Ends the round trip if that was all of it."""
+        data = self._wire.body_at_hand()
+        self._end_if_complete()
+        return data
+
+    async def read(self) -> bytes:
+        """More of the body, waiting for it if need be; b"" once it was complete."""
+        if self._is_complete:
+            return b""
+        data = self._wire.body_at_hand()
+        if not data and not self._wire.body_is_over:
+            async with self._wait("idle"):
+                data = await self._wire.read_body()
+        self._end_if_complete()
+        return data
+
+    def _end_if_complete(self) -> None:
+        if self._is_over or not self._wire.body_is_over:
+            return
+        self._is_over = self._is_complete = True
+        if self._is_sent:
+            self._lease.release()
+        else:
+            # An answer before the request's end: what is left of the request is not wanted.
+            self._cancel_upload()
+            self._lease.close()
+
+    def abort(self) -> None:
+        """Give up; does nothing after the end."""
+        if self._is_over:
+            return
+        self._is_over = True
+        self._cancel_upload()
+        self._wire.fail(UpstreamProtocolError(f"{self._wire.peer}: the proxy gave the answer up"))
+        self._lease.close()
+
+    def _cancel_upload(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+
+class Answer:
+    """An upstream's answer: its head, and its body as it comes. To be read out or aborted."""
+
+    def __init__(self, response: Response, channel: Channel, first: bytes) -> None:
+        self.response = response
+        self._channel = channel
+        self._first = first
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """The body, once; raises UpstreamError if it breaks off. Not reading pauses the socket."""
+        first, self._first = self._first, b""
+        try:
+            if first:
+                yield first
+            while data := await self._channel.read():
+                yield data
+        finally:
+            self._channel.abort()
+
+    def abort(self) -> None:
+        """Read no further: closes the connection unless the answer was complete. Idempotent."""
+        self._channel.abort()
+
+
+async def round_trip(
+    lease: Lease,
+    request: Outgoing,
+    limits: Limits,
+    now: Callable[[], float],
+    on_interim: OnInterim | None,
+) -> Answer:
+    """Send the request and wait for the head of its answer. Owns the lease from here on."""
+    channel = Channel(lease, limits)
+    try:
+        request_time = now()
+        channel.send(request)
+        head = await channel.head(on_interim)
+        response = Response(
+            status=head.status,
+            reason=head.reason,
+            fields=head.fields,
+            request_time=request_time,
+            response_time=now(),
+        )
+        return Answer(response, channel, channel.at_hand())
+    except BaseException:
+        channel.abort()
+        raise

@@ -1,0 +1,132 @@
+"""One body for many readers; its laws under any interleaving are in tests/property."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from proxy.errors import UpstreamError
+from proxy.fields import Fields
+from proxy.flow import tasks
+from proxy.flow.broadcast import Abandoned, Broadcast, Reader
+
+
+def joined(body: Broadcast) -> Reader:
+    """A new reader of it."""
+    reader = body.reader()
+    assert reader is not None
+    return reader
+
+
+async def read_all(reader: Reader) -> bytes:
+    return b"".join([chunk async for chunk in reader.chunks()])
+
+
+async def test_a_reader_that_joins_late_reads_from_the_first_byte() -> None:
+    body = Broadcast(100)
+    early = tasks.spawn(read_all(joined(body)), "early")
+    await body.write(b"one ")
+    late = tasks.spawn(read_all(joined(body)), "late")
+    await body.write(b"two")
+    body.end(Fields([("T", "1")]))
+    after = joined(body)
+    assert [await early, await late, await read_all(after)] == [b"one two"] * 3
+    assert (body.body(), body.size, body.trailers.get("t")) == (b"one two", 7, "1")
+
+
+async def test_writing_what_is_recorded_never_waits_for_a_slow_reader() -> None:
+    body = Broadcast(1000, window=10)
+    slow = joined(body)
+    async with asyncio.timeout(1):
+        for _ in range(10):
+            await body.write(b"x" * 100)
+    body.end()
+    assert await read_all(slow) == b"x" * 1000
+
+
+async def test_past_the_limit_nobody_joins_and_the_slowest_reader_is_waited_for() -> None:
+    body = Broadcast(10, window=20)
+    slow = joined(body).chunks()
+    await body.write(b"x" * 20)
+    writing = tasks.spawn(body.write(b"y" * 5), "write")
+    await asyncio.sleep(0)
+    assert (writing.done(), body.whole, body.reader()) == (False, False, None)
+    assert await anext(slow) == b"x" * 20
+    asking = tasks.spawn(anext(slow), "next")
+    await writing
+    assert await asking == b"y" * 5
+
+
+async def test_a_reader_that_leaves_lets_the_writer_on() -> None:
+    body = Broadcast(0, window=10)
+    slow, quick = joined(body), joined(body).chunks()
+    writing = tasks.spawn(body.write(b"x" * 20), "write")
+    await asyncio.sleep(0)
+    assert await anext(quick) == b"x" * 20
+    asking = tasks.spawn(anext(quick), "next")
+    await asyncio.sleep(0)
+    assert not writing.done()
+    slow.close()
+    await writing
+    body.end()
+    with pytest.raises(StopAsyncIteration):
+        await asking
+
+
+async def test_what_nobody_reads_or_records_is_abandoned() -> None:
+    body = Broadcast(10)
+    await body.write(b"x" * 10)
+    with pytest.raises(Abandoned):
+        await body.write(b"y")
+
+
+async def test_the_last_reader_to_leave_wakes_the_writer_to_give_up() -> None:
+    body = Broadcast(0, window=0)
+    reader = joined(body)
+    writing = tasks.spawn(body.write(b"x"), "write")
+    await asyncio.sleep(0)
+    reader.close()
+    with pytest.raises(Abandoned):
+        await writing
+
+
+async def test_recording_can_be_given_up_half_way() -> None:
+    body = Broadcast(1000)
+    reader = joined(body).chunks()
+    await body.write(b"one")
+    body.stop_recording()
+    assert await anext(reader) == b"one"
+    await body.write(b"two")
+    assert (body.whole, await anext(reader)) == (False, b"two")
+
+
+async def test_readers_of_a_broken_body_get_what_there_is_and_then_the_error() -> None:
+    body = Broadcast(100)
+    chunks = joined(body).chunks()
+    await body.write(b"half")
+    body.fail(UpstreamError("broke off"))
+    assert await anext(chunks) == b"half"
+    with pytest.raises(UpstreamError, match="broke off"):
+        await anext(chunks)
+
+
+async def test_a_reader_knows_whether_it_would_have_to_wait() -> None:
+    body = Broadcast(100)
+    reader = joined(body)
+    assert not reader.ready
+    await body.write(b"x")
+    assert reader.ready
+    assert await anext(reader.chunks()) == b"x"
+    body.end()
+    assert reader.ready
+
+
+async def test_a_reader_cancelled_while_it_waits_leaves() -> None:
+    body = Broadcast(0, window=0)
+    reading = tasks.spawn(read_all(joined(body)), "read")
+    await asyncio.sleep(0)
+    reading.cancel()
+    await asyncio.wait([reading])
+    with pytest.raises(Abandoned):
+        await body.write(b"x")

@@ -1,0 +1,127 @@
+"""Wires: what a kept-alive connection is still good for, and what writing to a dead one says."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+
+from proxy.errors import UpstreamProtocolError
+from proxy.flow.connection import Connector, Lease
+from proxy.flow.limits import Limits
+from proxy.flow.wire import ConnectionLost, StaleConnectionError
+from proxy.rules.settings import Timeouts
+from tests.support.ports import LOOPBACK
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.fixture
+async def ends() -> AsyncIterator[tuple[Lease, socket.socket]]:
+    """A leased connection, and its other end as a blocking socket the test works by hand."""
+    connector = Connector()
+    with socket.create_server((LOOPBACK, 0)) as server:
+        endpoint = connector.endpoint(f"http://{LOOPBACK}:{server.getsockname()[1]}")
+        lease = await connector.acquire(endpoint, Limits.start(Timeouts()), careful=False)
+        peer, _ = server.accept()
+        with peer:
+            yield lease, peer
+        lease.close()
+    await connector.close()
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_a_connection_at_rest_is_fit(ends: tuple[Lease, socket.socket]) -> None:
+    assert ends[0].wire.is_fit(careful=True)
+
+
+async def test_an_end_of_stream_the_loop_has_not_read_is_seen_by_the_careful(
+    ends: tuple[Lease, socket.socket],
+) -> None:
+    lease, peer = ends
+    peer.shutdown(socket.SHUT_WR)
+    assert lease.wire.is_fit(careful=False)
+    assert not lease.wire.is_fit(careful=True)
+    await settle()
+    assert not lease.wire.is_fit(careful=False)
+    assert not lease.wire.is_fit(careful=True)
+
+
+async def test_a_byte_at_rest_ends_the_connection(ends: tuple[Lease, socket.socket]) -> None:
+    lease, peer = ends
+    peer.send(b"H")
+    await settle()
+    assert not lease.wire.is_connected()
+    assert not lease.wire.is_fit(careful=False)
+
+
+async def test_writing_to_an_ended_connection_says_so(ends: tuple[Lease, socket.socket]) -> None:
+    lease, peer = ends
+    peer.close()
+    await settle()
+    with pytest.raises(ConnectionLost):
+        lease.wire.write(b"x")
+    with pytest.raises(ConnectionLost):
+        await lease.wire.drain()
+
+
+@pytest.mark.parametrize(
+    ("uses", "sent", "stale"),
+    [(1, b"", False), (2, b"", True), (2, b"HTTP/1.1 200", False)],
+)
+async def test_only_a_used_connection_that_ends_without_a_byte_is_stale(
+    ends: tuple[Lease, socket.socket], uses: int, sent: bytes, stale: bool
+) -> None:
+    lease, peer = ends
+    for _ in range(uses - 1):
+        lease.wire.begin(has_answer_body=True)
+        peer.send(OK)
+        await lease.wire.read_head()
+        lease.wire.rest()
+    lease.wire.begin(has_answer_body=True)
+    peer.send(sent)
+    peer.close()
+    with pytest.raises(UpstreamProtocolError) as told:
+        await lease.wire.read_head()
+    assert isinstance(told.value, StaleConnectionError) == stale
+
+
+async def test_the_first_failure_is_the_one_told(ends: tuple[Lease, socket.socket]) -> None:
+    lease, _ = ends
+    first, second = LookupError("first"), LookupError("second")
+    lease.wire.begin(has_answer_body=True)
+    lease.wire.fail(first)
+    lease.wire.fail(second)
+    with pytest.raises(LookupError, match="first"):
+        lease.wire.body_at_hand()
+
+
+CUT = (
+    b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"6\r\na\r\n\r\nb\r\n1;x\r\nc\r\n0\r\nX-Sum: 1\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize("second", [0, 1, 7])
+async def test_an_answer_is_the_same_however_it_is_cut(
+    ends: tuple[Lease, socket.socket], second: int
+) -> None:
+    wire = ends[0].wire
+    for cut in range(len(CUT)):
+        wire.begin(has_answer_body=True)
+        for part in (CUT[:cut], CUT[cut : cut + second], CUT[cut + second :]):
+            if part:
+                wire.data_received(part)
+        heads = [await wire.read_head() for _ in range(2)]
+        assert [head.status for head in heads] == [103, 200], cut
+        assert wire.body_at_hand() == b"a\r\n\r\nbc", cut
+        assert wire.body_is_over
+        wire.rest()
+        assert wire.is_fit(careful=True)
