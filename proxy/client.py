@@ -1,0 +1,55 @@
+"""What the driver needs of a client's connection: its request body, and a way to answer.
+
+Floor 6, beside the driver; the server implements it. It names no HTTP library.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from proxy.fields import NO_FIELDS, Fields
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class BodySource(Protocol):
+    """A request body: `length` bytes, or None when chunked."""
+
+    length: int | None
+
+    @property
+    def received(self) -> int:
+        """Bytes received so far."""
+
+    async def read(self, limit: int) -> bytes | None:
+        """All of it; None when it is larger than `limit` bytes. Nothing read is lost."""
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """All of it from the first byte, streamed."""
+
+
+class Reply(Protocol):
+    """One HTTP answer to one client. Every method may raise ClientGone."""
+
+    @property
+    def sent(self) -> int:
+        """Bytes of body sent so far."""
+
+    async def interim(self, status: int, fields: Fields) -> None:
+        """Send an interim response."""
+
+    async def start(self, status: int, reason: str, fields: Fields, length: int | None) -> None:
+        """Begin the final response; `length` None: not known beforehand."""
+
+    async def flush(self) -> None:
+        """Send what was begun now, though no byte of the body is here yet."""
+
+    async def write(self, chunk: bytes) -> None:
+        """Send a piece of the body."""
+
+    async def end(self, trailers: Fields = NO_FIELDS) -> None:
+        """Finish."""
+
+    def abort(self) -> None:
+        """Break off so that the client sees it is not complete."""

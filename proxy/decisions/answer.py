@@ -1,0 +1,104 @@
+"""plan_answer: what to do with an upstream's answer once its head is here (RFC 9111 §3, §4.3).
+
+It sees the head only; `keeping` judges the complete answer. It knows the route and the
+stored responses that were sent along or kept in reserve; no I/O, no clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from proxy.caching.storability import may_store
+from proxy.caching.targeted import response_directives
+from proxy.caching.validation import freshen
+from proxy.caching.vary import selecting_names
+from proxy.decisions.failure import may_stand_in
+from proxy.outcomes import NotStored
+from proxy.rules.route import HttpTtl
+
+if TYPE_CHECKING:
+    from proxy.messages import Response, StoredResponse
+    from proxy.rules.route import Route
+    from proxy.rules.subject import Subject
+
+PARTIAL_CONTENT = 206
+NOT_MODIFIED = 304
+
+UPSTREAM_IN_TROUBLE = frozenset({500, 502, 503, 504})
+"""The statuses for which stale-if-error holds (RFC 5861 §4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Relay it and record it: so far nothing speaks against storing it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Freshen:
+    """The stored response is still good: a 304 came; `head` is its head brought up to date."""
+
+    stored: StoredResponse
+    head: Response
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """Relay it and store nothing, because of `reason`."""
+
+    reason: NotStored
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """The upstream is in trouble: answer with this stale response instead."""
+
+    stored: StoredResponse
+
+
+AnswerPlan = Keep | Freshen | Relay | StandIn
+
+
+def plan_answer(
+    route: Route,
+    subject: Subject,
+    response: Response,
+    now: float,
+    *,
+    validate: StoredResponse | None,
+    fallback: StoredResponse | None,
+    max_body: int,
+) -> AnswerPlan:
+    """What to do with `response`, the answer to the subject's request. `max_body` in bytes."""
+    if response.status == NOT_MODIFIED and validate is not None:
+        fields = freshen(validate.fields, response)
+        head = replace(response, status=validate.status, reason=validate.reason, fields=fields)
+        return Freshen(validate, head)
+    troubled = response.status in UPSTREAM_IN_TROUBLE
+    if troubled and fallback is not None and may_stand_in(route, fallback, now, reached=True):
+        return StandIn(fallback)
+    refusal = refuses_head(route, subject, response)
+    if refusal is None and (announced_length(response) or 0) > max_body:
+        refusal = NotStored.TOO_LARGE
+    return Keep() if refusal is None else Relay(refusal)
+
+
+def refuses_head(route: Route, subject: Subject, response: Response) -> NotStored | None:
+    """Why an answer with this head is not stored, as far as the head tells."""
+    if response.status in {PARTIAL_CONTENT, NOT_MODIFIED}:
+        return NotStored.PARTIAL
+    if not isinstance(route.ttl, HttpTtl):
+        if subject.request.method == "HEAD":
+            return NotStored.METHOD  # it has GET's key and not GET's body
+        if selecting_names(response.fields) is None:
+            return NotStored.VARY_STAR
+        return (
+            NotStored.STATUS if route.refuses_head(subject.with_response(response, None)) else None
+        )
+    return may_store(subject.request, response, response_directives(response.fields))
+
+
+def announced_length(response: Response) -> int | None:
+    """The Content-Length in bytes, None where there is none (or none that is one number)."""
+    text = response.fields.get("content-length") or ""
+    return int(text) if text.isascii() and text.isdigit() else None

@@ -1,0 +1,109 @@
+"""What a client is shown: the fields of its answer, and its own conditions and ranges.
+
+Pure: a status and fields in, a status and fields out. It knows the client's request and
+the route's edits; not where the answer came from beyond the words it is given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from proxy.caching.cache_status import append, render
+from proxy.caching.dates import format_http_date
+from proxy.caching.hop_by_hop import end_to_end
+from proxy.caching.preconditions import not_modified_fields, precondition
+from proxy.caching.ranges import partial
+from proxy.fields import Fields
+from proxy.outcomes import Forward, Outcome
+
+if TYPE_CHECKING:
+    from proxy.messages import Request
+    from proxy.outcomes import Reason, Tier
+    from proxy.rules.route import Route
+
+OK: Final = 200
+NOT_MODIFIED: Final = 304
+
+X_CACHE: Final = {
+    Outcome.HIT: "HIT",
+    Outcome.STALE: "STALE",
+    Outcome.STALE_ERROR: "STALE",
+    Outcome.REVALIDATED: "REVALIDATED",
+    Outcome.MISS: "MISS",
+    Outcome.COLLAPSED: "COLLAPSED",
+    Outcome.BYPASS: "BYPASS",
+    Outcome.REFUSED: "BYPASS",
+    Outcome.ERROR: "BYPASS",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """How the answer came about, for Cache-Status, X-Cache and Age."""
+
+    outcome: Outcome
+    forward: Forward | None = None
+    forward_status: int | None = None
+    reason: Reason | None = None
+    tier: Tier | None = None
+    stored: bool = False
+    collapsed: bool = False
+    age_s: float | None = None
+    ttl_s: float | None = None
+
+
+def client_fields(
+    route: Route | None, status: int, fields: Fields, story: Story, now: float
+) -> Fields:
+    """The fields a client gets: end-to-end ones, the route's edits, and the story told."""
+    out = end_to_end(fields).without("content-length", "age", "x-cache")
+    if route is not None:
+        if route.client_cache is not None and status < 400:
+            out = out.with_set("Cache-Control", route.client_cache)
+        out = route.headers.apply(out)
+    lines = list(out.items)
+    if "date" not in out:
+        lines.append(("Date", format_http_date(now)))
+    if story.age_s is not None:
+        lines.append(("Age", str(int(story.age_s))))
+    lines.append(("X-Cache", X_CACHE[story.outcome]))
+    return append(Fields(lines), member(story))
+
+
+def member(story: Story) -> str:
+    """Larder's member of Cache-Status (RFC 9211 §2)."""
+    hit: Literal["hit"] | None = "hit" if story.outcome in (Outcome.HIT, Outcome.STALE) else None
+    return render(
+        story.forward or hit,
+        forward_status=story.forward_status,
+        ttl=story.ttl_s,
+        stored=story.stored,
+        collapsed=story.collapsed,
+        detail=story.reason or story.tier,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """What of a whole answer goes to this client; `body` None: all of it."""
+
+    status: int
+    fields: Fields
+    body: bytes | None = None
+
+
+def portion(
+    request: Request, status: int, fields: Fields, body: bytes | None, now: float
+) -> Portion:
+    """Apply the client's own conditions, then its range (RFC 9110 §13.2.2, §14.2).
+
+    `body` None: it is not at hand, so no range is cut from it.
+    """
+    if precondition(request, status, fields, now) == NOT_MODIFIED:
+        return Portion(NOT_MODIFIED, not_modified_fields(fields), b"")
+    if body is not None and status == OK:
+        part = partial(request, fields, body, now)
+        if part is not None:
+            return Portion(part.status, part.fields, part.body)
+    return Portion(status, fields)

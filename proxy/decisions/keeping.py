@@ -1,0 +1,190 @@
+"""What is stored of a complete answer, or why nothing is (RFC 9111 §3).
+
+It knows the route, the whole answer and the times; not where it will be stored. Whatever
+would be wrong on replay (cookies, hop-by-hop fields, request counters) is gone from here on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from proxy.caching.freshness import corrected_initial_age, freshness_lifetime
+from proxy.caching.storability import stored_fields
+from proxy.caching.targeted import response_directives
+from proxy.caching.validation import has_validator
+from proxy.decisions.answer import refuses_head
+from proxy.decisions.completion import is_complete
+from proxy.fields import Fields
+from proxy.messages import StoredResponse
+from proxy.outcomes import NotStored
+from proxy.rules.route import HttpTtl
+from proxy.rules.wire import public_target
+
+if TYPE_CHECKING:
+    from proxy.messages import Position, Response
+    from proxy.rules.route import Route
+    from proxy.rules.lifetimes import TimedTtl
+    from proxy.rules.subject import Subject
+
+KEPT_TO_VALIDATE_S = 86_400.0
+"""How long a stale response with a validator is worth keeping."""
+
+KEPT_TO_STAND_IN_S = 3_600.0
+"""How long one without a validator is kept for when the upstream cannot be reached."""
+
+VOLATILE = (
+    "retry-after",
+    "openai-processing-ms",
+    "cf-ray",
+    "x-ratelimit-",
+    "anthropic-ratelimit-",
+    "ratelimit",
+)
+"""Beginnings of fields that speak of one exchange and mislead on replay, under a rule's own ttl."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What an answer's fetch tells of it: see StoredResponse for the three."""
+
+    born: Position
+    selecting: tuple[str, ...] = ()
+    head: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How long an answer is fresh and of use, in seconds."""
+
+    lifetime: float
+    keep: float
+    while_revalidate: float
+    if_error: float
+    initial_age: float = 0.0
+    must_revalidate: bool = False
+    no_cache: bool = False
+
+
+def keep_answer(
+    route: Route,
+    subject: Subject,
+    response: Response,
+    body: bytes,
+    now: float,
+    *,
+    origin: Origin,
+    jitter: float = 0.0,
+) -> StoredResponse | NotStored:
+    """The stored response made of a complete answer; `jitter` is a random number of 0..1."""
+    refusal = refuses_head(route, subject, response)
+    if refusal is not None:
+        return refusal
+    whole = subject.with_response(response, body)
+    refusal = _refuses_body(route, whole, response, body)
+    if refusal is not None:
+        return refusal
+    tags = route.tags(whole)
+    if tags is None:
+        return NotStored.MISSING_SELECTOR
+    if isinstance(route.ttl, HttpTtl):
+        timing = _http_timing(route, whole, response)
+    else:
+        lifetime = route.lifetime(whole, now, jitter)
+        if lifetime is None or lifetime <= 0:
+            return NotStored.EXPIRED
+        timing = _ruled_timing(route, whole, response, lifetime)
+    return StoredResponse(
+        status=response.status,
+        reason=response.reason,
+        fields=replayable(route, response),
+        body=body,
+        request_time=response.request_time,
+        response_time=response.response_time,
+        selecting=origin.selecting,
+        tags=tags,
+        born=origin.born,
+        route=route.name,
+        route_digest=route.digest,
+        method=subject.request.method,
+        url=public_target(subject.request.target),
+        head=origin.head,
+        initial_age=timing.initial_age,
+        lifetime=timing.lifetime,
+        keep=timing.keep,
+        stale_while_revalidate=timing.while_revalidate,
+        stale_if_error=timing.if_error,
+        must_revalidate=timing.must_revalidate,
+        no_cache=timing.no_cache,
+    )
+
+
+def _refuses_body(
+    route: Route, whole: Subject, response: Response, body: bytes
+) -> NotStored | None:
+    if not isinstance(route.ttl, HttpTtl):
+        if not body and response.status == 200 and whole.request.method != "HEAD":
+            return NotStored.EMPTY
+        if not is_complete(response.fields.get("content-type"), body, route.stream_complete):
+            return NotStored.TRUNCATED
+    return None if route.admits(whole) else NotStored.RULE
+
+
+def _http_timing(route: Route, whole: Subject, response: Response) -> Timing:
+    """Lifetime and windows by RFC 9111 §4.2 and RFC 5861; a rule's `stale` replaces the latter."""
+    directives = response_directives(response.fields)
+    lifetime = freshness_lifetime(whole.request, response, directives)
+    behind = directives.stale_while_revalidate or 0.0
+    on_error = directives.stale_if_error or 0.0
+    if route.stale is not None:
+        behind, on_error = route.stale.while_revalidate, route.stale.if_error
+    kept = KEPT_TO_VALIDATE_S if has_validator(response.fields) else KEPT_TO_STAND_IN_S
+    return Timing(
+        lifetime=lifetime.seconds if lifetime is not None else 0.0,
+        keep=max(kept, behind, on_error),
+        while_revalidate=behind,
+        if_error=on_error,
+        initial_age=corrected_initial_age(response),
+        must_revalidate=directives.forbids_stale,
+        no_cache=directives.no_cache,
+    )
+
+
+def _ruled_timing(route: Route, whole: Subject, response: Response, lifetime: float) -> Timing:
+    behind = route.stale.while_revalidate if route.stale is not None else 0.0
+    on_error = route.stale.if_error if route.stale is not None else 0.0
+    repeatable = whole.request.method in {"GET", "HEAD"} and has_validator(response.fields)
+    return Timing(
+        lifetime=lifetime,
+        keep=max(behind, on_error, KEPT_TO_VALIDATE_S if repeatable else 0.0),
+        while_revalidate=behind,
+        if_error=on_error,
+    )
+
+
+def replayable(route: Route, response: Response) -> Fields:
+    """The fields as another client may see them, now or later."""
+    directives = response_directives(response.fields)
+    kept = stored_fields(response, directives).without("content-length")
+    if isinstance(route.ttl, HttpTtl):
+        return kept
+    return Fields(item for item in kept if not item[0].lower().startswith(VOLATILE))
+
+
+SLIDE_STEP = 0.1
+"""A sliding lifetime is written anew once this part of it has been used up, not on every hit."""
+
+
+def slide(stored: StoredResponse, ttl: TimedTtl, now: float) -> StoredResponse | None:
+    """The response with its lifetime counted from this use of it; None if it can stay as it is.
+
+    `ttl.maximum` bounds the whole life of an answer, however much it is used.
+    """
+    if not ttl.sliding or ttl.default is None:
+        return None
+    lifetime = stored.age(now) + ttl.default
+    if ttl.maximum is not None:
+        lifetime = min(lifetime, ttl.maximum)
+    if lifetime - stored.lifetime < ttl.default * SLIDE_STEP:
+        return None
+    return replace(stored, lifetime=lifetime)

@@ -1,0 +1,107 @@
+"""plan_lookup: serve what is stored, fetch, or refuse (RFC 9111 §4).
+
+It knows the request, the stored response and the time. It does not know where the stored
+response was found nor whether it is alive: an invalidated one never reaches it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from proxy.caching.directives import request_directives
+from proxy.caching.freshness import may_reuse
+from proxy.caching.validation import has_validator
+from proxy.outcomes import Forward, NotServed, Outcome, Refusal
+
+if TYPE_CHECKING:
+    from proxy.caching.directives import RequestDirectives
+    from proxy.messages import Request, StoredResponse
+
+
+@dataclass(frozen=True, slots=True)
+class Serve:
+    """Answer with the stored response; `refresh`: and fetch a newer one behind it."""
+
+    stored: StoredResponse
+    outcome: Outcome
+    refresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Go upstream, because of `forward`.
+
+    `validate` is the stored response whose validators go along; `fallback` the one that
+    may be served stale if the fetch fails. `joinable`: another's fetch under way will do.
+    """
+
+    forward: Forward
+    reason: NotServed
+    validate: StoredResponse | None = None
+    fallback: StoredResponse | None = None
+    joinable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Answer with an error of our own."""
+
+    status: int
+    reason: Refusal
+
+
+LookupPlan = Serve | Fetch | Refuse
+
+
+def plan_lookup(
+    request: Request,
+    stored: StoredResponse | None,
+    now: float,
+    *,
+    missing: NotServed = NotServed.ABSENT,
+    soft: bool = False,
+    serves: bool = True,
+) -> LookupPlan:
+    """What to do with this request.
+
+    `missing` says why `stored` is None; `soft`: an operator purged it softly, so it counts
+    as stale; `serves`: what the rule's serve_if says of it.
+    """
+    wanted = request_directives(request.fields)
+    if stored is None:
+        forward = Forward.VARY_MISS if missing is NotServed.VARIANT else Forward.URI_MISS
+        return _unless_cached_only(wanted, Fetch(forward, missing))
+    if not serves:
+        return _unless_cached_only(wanted, Fetch(Forward.MISS, NotServed.RULE))
+    if may_reuse(stored, wanted, now) and not soft:
+        return Serve(stored, Outcome.HIT if stored.ttl(now) > 0 else Outcome.STALE)
+    # Other methods with a condition that fails are answered 412 (RFC 9110 §13.1.2).
+    repeatable = request.method in {"GET", "HEAD"} and has_validator(stored.fields)
+    validate = stored if repeatable else None
+    if _client_declines(wanted, stored, now):
+        fetch = Fetch(Forward.REQUEST, NotServed.DECLINED, validate, stored, joinable=False)
+        return _unless_cached_only(wanted, fetch)
+    if _serves_behind(stored, now):
+        return Serve(stored, Outcome.STALE, refresh=True)
+    return _unless_cached_only(wanted, Fetch(Forward.STALE, NotServed.EXPIRED, validate, stored))
+
+
+def _unless_cached_only(wanted: RequestDirectives, fetch: Fetch) -> Fetch | Refuse:
+    """only-if-cached forbids going forward (RFC 9111 §5.2.1.7)."""
+    return Refuse(504, Refusal.ONLY_IF_CACHED) if wanted.only_if_cached else fetch
+
+
+def _client_declines(wanted: RequestDirectives, stored: StoredResponse, now: float) -> bool:
+    """Whether the client asks for something fresher than what is stored (RFC 9111 §5.2.1)."""
+    if wanted.no_cache:
+        return True
+    too_old = wanted.max_age is not None and stored.age(now) > wanted.max_age
+    return too_old or (wanted.min_fresh > 0 and stored.ttl(now) < wanted.min_fresh)
+
+
+def _serves_behind(stored: StoredResponse, now: float) -> bool:
+    """Whether it may be served stale while a newer one is fetched (RFC 5861 §3)."""
+    if stored.no_cache or stored.must_revalidate:
+        return False
+    return max(0.0, -stored.ttl(now)) < stored.stale_while_revalidate

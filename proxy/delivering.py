@@ -1,0 +1,162 @@
+"""Answers on their way to one client: from the stores, from a flight, or our own refusal.
+
+Floor 6. It writes what `decisions.delivery` composes, and notes in the visit what was said.
+Invariant: an answer that broke off upstream is broken off for the client too.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import aclosing
+from typing import TYPE_CHECKING, assert_never
+
+from proxy.decisions.answer import Freshen, Keep, Relay, StandIn, announced_length
+from proxy.decisions.delivery import Portion, client_fields, portion
+from proxy.decisions.keeping import replayable
+from proxy.errors import (
+    ClientError,
+    ClientGone,
+    UpstreamConnectError,
+    UpstreamError,
+    UpstreamTimeoutError,
+)
+from proxy.fields import Fields
+from proxy.flow.balance import UpstreamBreakerOpenError
+from proxy.outcomes import Outcome, Refusal
+
+if TYPE_CHECKING:
+    from proxy.client import Reply
+    from proxy.flow.broadcast import Reader
+    from proxy.messages import StoredResponse
+    from proxy.turn import Landing
+    from proxy.visit import Visit
+
+NOT_MODIFIED = 304
+
+_FAILURES: tuple[tuple[type[UpstreamError], Refusal], ...] = (
+    (UpstreamBreakerOpenError, Refusal.BREAKER_OPEN),
+    (UpstreamConnectError, Refusal.UPSTREAM_CONNECT),
+    (UpstreamTimeoutError, Refusal.UPSTREAM_TIMEOUT),
+    (UpstreamError, Refusal.UPSTREAM_BROKEN),
+)
+
+
+async def deliver_stored(visit: Visit, stored: StoredResponse, reply: Reply, now: float) -> None:
+    """Answer with a stored response, or with the part of it the client's conditions leave."""
+    visit.age_s, visit.ttl_s = stored.age(now), stored.ttl(now)
+    shown = portion(visit.request, stored.status, stored.fields, stored.body, now)
+    visit.status = shown.status
+    fields = client_fields(visit.route, shown.status, shown.fields, visit.story(), now)
+    body = stored.body if shown.body is None else shown.body
+    reason = stored.reason if shown.body is None else ""
+    await reply.start(shown.status, reason, fields, len(body))
+    await reply.write(body)
+    await reply.end()
+
+
+async def deliver_landing(
+    visit: Visit, landing: Landing, reply: Reply, now: float, follower: Reader | None = None
+) -> None:
+    """Answer with what a flight landed with. Without `follower` this is its leader's visit."""
+    visit.upstream_s = landing.upstream_s
+    if landing.response is not None:
+        visit.upstream_status = landing.response.status
+    match landing.plan:
+        case None:
+            await _deliver_failure(visit, landing, reply, now)
+        case StandIn(stored):
+            visit.outcome = Outcome.STALE_ERROR
+            await deliver_stored(visit, stored, reply, now)
+        case Freshen():
+            visit.outcome, visit.upstream_status = Outcome.REVALIDATED, NOT_MODIFIED
+            visit.stored, visit.not_stored = landing.not_stored is None, landing.not_stored
+            if landing.stored is None:
+                raise AssertionError(landing)  # a freshened flight lands with its response
+            await deliver_stored(visit, landing.stored, reply, now)
+        case Keep() | Relay():
+            await _deliver_live(visit, landing, reply, now, follower)
+        case _:
+            assert_never(landing.plan)
+
+
+def let_go(landing: Landing) -> None:
+    """Give up the leader's place on a landing that nobody will deliver."""
+    if landing.first is not None:
+        landing.first.close()
+
+
+async def _deliver_live(
+    visit: Visit, landing: Landing, reply: Reply, now: float, follower: Reader | None
+) -> None:
+    reader = follower or landing.first
+    response, body = landing.response, landing.body
+    if reader is None or response is None or body is None:
+        raise AssertionError(landing)  # a relayed flight lands with all three
+    keyed = landing.errand.key is not None
+    try:
+        if keyed:
+            visit.outcome = Outcome.MISS if follower is None else Outcome.COLLAPSED
+            visit.stored, visit.not_stored = isinstance(landing.plan, Keep), landing.not_stored
+        fields = response.fields
+        if follower is not None:
+            fields = replayable(landing.errand.route, response)
+        shown = Portion(response.status, fields)
+        if keyed:
+            shown = portion(visit.request, response.status, fields, None, now)
+        visit.status = shown.status
+        fields = client_fields(visit.route, shown.status, shown.fields, visit.story(), now)
+        if shown.body is None:
+            await reply.start(shown.status, response.reason, fields, announced_length(response))
+            await _copy(reader, reply)
+        else:
+            await reply.start(shown.status, "", fields, len(shown.body))
+        await reply.end(body.trailers)
+    except UpstreamError:
+        visit.reason, visit.aborted = Refusal.UPSTREAM_BROKEN, True
+        reply.abort()
+    finally:
+        visit.not_stored = landing.not_stored if keyed else None
+        reader.close()
+
+
+async def _copy(reader: Reader, reply: Reply) -> None:
+    if not reader.ready:
+        await reply.flush()
+    async with aclosing(reader.chunks()) as chunks:
+        async for chunk in chunks:
+            await reply.write(chunk)
+
+
+async def _deliver_failure(visit: Visit, landing: Landing, reply: Reply, now: float) -> None:
+    error = landing.error
+    if isinstance(error, ClientError | ClientGone):
+        raise error
+    if not isinstance(error, UpstreamError):
+        raise AssertionError(landing)  # a flight without a plan lands with its error
+    reason = next(reason for kind, reason in _FAILURES if isinstance(error, kind))
+    await refuse(visit, reply, error.status, reason, now, Outcome.ERROR, str(error))
+
+
+async def refuse(
+    visit: Visit,
+    reply: Reply,
+    status: int,
+    reason: Refusal,
+    now: float,
+    outcome: Outcome = Outcome.REFUSED,
+    detail: str = "",
+) -> None:
+    """Answer with a problem document (RFC 9457) of our own."""
+    visit.status, visit.reason, visit.outcome = status, reason, outcome
+    body = problem(status, detail or reason.sentence, reason)
+    fields = Fields((("Content-Type", "application/problem+json"), ("Cache-Control", "no-store")))
+    fields = client_fields(None, status, fields, visit.story(), now)
+    await reply.start(status, "", fields, len(body))
+    await reply.write(body)
+    await reply.end()
+
+
+def problem(status: int, detail: str, reason: Refusal) -> bytes:
+    """A problem document; `reason` is the word that log and metric say, too."""
+    content = {"title": reason.sentence, "status": status, "detail": detail, "reason": reason.value}
+    return json.dumps(content).encode()

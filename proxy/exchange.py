@@ -1,0 +1,300 @@
+"""The driver: one client request from its head to its last byte (RFC 9111 §4).
+
+The only file that sees everything. It carries out plans and decides nothing itself: route,
+look up, plan, serve or join or begin a flight, deliver, tell the story once. A client's
+cancellation ends its visit and never the flight it began.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, assert_never
+
+from proxy.caching.forwarding import times_passed
+from proxy.caching.vary import select
+from proxy.decisions.keeping import slide
+from proxy.decisions.lookup import Fetch, Refuse, Serve, plan_lookup
+from proxy.decisions.requesting import PSEUDONYM
+from proxy.decisions.sharing import may_join
+from proxy.delivering import deliver_landing, deliver_stored, let_go, refuse
+from proxy.errors import ClientError, ClientGone
+from proxy.messages import CacheKey, StoredResponse, Variants
+from proxy.outcomes import Bypass, Forward, NotServed, Outcome, Refusal
+from proxy.rules.lifetimes import TimedTtl
+from proxy.rules.route import Match, NeedsBody
+from proxy.rules.subject import RequestFacts
+from proxy.turn import NOWHERE, Turn, client_bypass, errand_for
+from proxy.visit import Visit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from proxy.client import BodySource, Reply
+    from proxy.fetching import Fetcher
+    from proxy.flow.flights import Flight, Flights
+    from proxy.messages import Request
+    from proxy.outcomes import ExchangeRecord, Tier
+    from proxy.rules.settings import Upstream
+    from proxy.store.cache import Cache
+    from proxy.turn import Errand, Landing, World
+
+
+MAX_PASSES: Final = 8
+"""How often Via may name us: Larders may stand behind each other, but not in a circle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a look-up saw: the place where the request's answer belongs, and what is there."""
+
+    place: CacheKey
+    stored: StoredResponse | None
+    tier: Tier | None = None
+    missing: NotServed = NotServed.ABSENT
+    soft: bool = False
+
+
+class Exchange:
+    """Carries requests through. One per process; `adopt` gives it new rules at any time."""
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        cache: Cache,
+        flights: Flights[Landing],
+        fetcher: Fetcher,
+        clock: Callable[[], float],
+        timer: Callable[[], float],
+        observers: Sequence[Callable[[ExchangeRecord], None]] = (),
+    ) -> None:
+        self._world = world
+        self._cache = cache
+        self._flights = flights
+        self._fetcher = fetcher
+        self._clock = clock
+        self._timer = timer
+        self._observers = list(observers)
+
+    @property
+    def world(self) -> World:
+        """The rules and clients in force."""
+        return self._world
+
+    def adopt(self, world: World) -> None:
+        """Use these rules for every request that begins from now on."""
+        self._world = world
+
+    def observe(self, observer: Callable[[ExchangeRecord], None]) -> None:
+        """Tell this one, too, of every exchange."""
+        self._observers.append(observer)
+
+    async def handle(self, request: Request, body: BodySource, reply: Reply) -> None:
+        """Answer one request, and tell every observer what became of it."""
+        visit = Visit(request=request, began_at=self._clock(), began=self._timer())
+        try:
+            await self._visit(visit, body, reply)
+        except (ClientGone, asyncio.CancelledError):
+            visit.aborted = True
+            raise
+        finally:
+            record = visit.record(self._timer(), received=body.received, sent=reply.sent)
+            for observe in self._observers:
+                observe(record)
+
+    async def _visit(self, visit: Visit, body: BodySource, reply: Reply) -> None:
+        world = self._world
+        if times_passed(visit.request.fields, PSEUDONYM) > MAX_PASSES:
+            await refuse(visit, reply, 508, Refusal.LOOP, self._clock())
+            return
+        found = world.config.router.find(visit.request)
+        if found is None:
+            await refuse(visit, reply, 404, Refusal.NO_UPSTREAM, self._clock())
+            return
+        upstream, request = found
+        visit.upstream = upstream
+        match, bypass = await self._match(world, upstream, request, body)
+        turn = Turn(visit, world, upstream, match, body, reply)
+        visit.route = match.route
+        identity = bypass or client_bypass(request) or match.route.identify(match.subject)
+        if isinstance(identity, Bypass):
+            await self._relay(turn, identity)
+        else:
+            visit.key = identity.key.digest
+            await self._cached(turn, identity.key)
+
+    async def _match(
+        self, world: World, upstream: Upstream, request: Request, body: BodySource
+    ) -> tuple[Match, Bypass | None]:
+        """The route, with the request's body read where the rules need it."""
+        router = world.config.router
+        if body.length == 0:
+            request = replace(request, body=b"")
+        match = router.match(upstream, request)
+        if not isinstance(match, NeedsBody) and not match.route.needs_body(request.method):
+            return match, None
+        whole = b"" if body.length == 0 else await body.read(world.config.server.max_body)
+        matched = router.match(upstream, replace(request, body=whole or b""))
+        if isinstance(matched, NeedsBody):
+            raise AssertionError(matched)  # with a body in hand the router always decides
+        if whole is not None:
+            return matched, None
+        unread = replace(matched.subject, facts=RequestFacts(replace(request, body=None)))
+        return Match(matched.route, unread), Bypass.BODY_TOO_LARGE
+
+    # -- answers that are stored ------------------------------------------------------------
+
+    async def _cached(self, turn: Turn, key: CacheKey) -> None:
+        """Look up, plan, and carry the plan out."""
+        sight = await self._look(turn.match, key)
+        plan = plan_lookup(
+            turn.request,
+            sight.stored,
+            self._clock(),
+            missing=sight.missing,
+            soft=sight.soft,
+            serves=sight.stored is None or self._serves(turn.match, sight.stored),
+        )
+        match plan:
+            case Serve():
+                await self._serve(turn, key, sight, plan)
+            case Refuse(status, reason):
+                await refuse(turn.visit, turn.reply, status, reason, self._clock())
+            case Fetch() if "range" in turn.request.fields:
+                await self._relay(turn, Bypass.RANGE)
+            case Fetch():
+                turn.visit.forward, turn.visit.reason = plan.forward, plan.reason
+                await self._fetch(turn, key, sight.place, plan)
+            case _:
+                assert_never(plan)
+
+    async def _look(self, match: Match, key: CacheKey) -> Sight:
+        """Find the stored response this request selects (RFC 9111 §4.1)."""
+        place = key
+        found = await self._cache.find(key.digest, self._clock())
+        if not isinstance(found, NotServed) and isinstance(found.entry, Variants):
+            place = key.variant(select(found.entry.names, match.subject.request.fields))
+            found = await self._cache.find(place.digest, self._clock())
+            if found is NotServed.ABSENT:
+                found = NotServed.VARIANT
+        if isinstance(found, NotServed):
+            return Sight(place, None, missing=found)
+        entry = found.entry
+        if not isinstance(entry, StoredResponse):
+            return Sight(place, None, missing=NotServed.VARIANT)
+        if entry.route_digest != match.route.digest:
+            return Sight(place, None, missing=NotServed.ROUTE_CHANGED)
+        return Sight(place, entry, found.tier, soft=found.soft)
+
+    def _serves(self, match: Match, stored: StoredResponse) -> bool:
+        if match.route.serve_if is None:
+            return True
+        return match.route.serves(match.subject.with_response(stored.response, stored.body))
+
+    async def _serve(self, turn: Turn, key: CacheKey, sight: Sight, plan: Serve) -> None:
+        visit = turn.visit
+        visit.outcome, visit.tier = plan.outcome, sight.tier
+        if plan.refresh and self._flights.find(sight.place.digest) is None:
+            errand = errand_for(turn, key, validate=plan.stored, fallback=plan.stored)
+            self._begin(turn, sight.place, errand).leader_left = True  # it never had one
+        if isinstance(turn.match.route.ttl, TimedTtl):
+            self._slide(sight.place, plan.stored, turn.match.route.ttl)
+        await deliver_stored(visit, plan.stored, turn.reply, self._clock())
+
+    def _slide(self, place: CacheKey, stored: StoredResponse, ttl: TimedTtl) -> None:
+        """Lengthen the life of an answer that is used."""
+        now = self._clock()
+        slid = slide(stored, ttl, now)
+        if slid is not None:
+            self._cache.keep(place.digest, slid, now)
+
+    # -- flights ----------------------------------------------------------------------------
+
+    async def _fetch(self, turn: Turn, key: CacheKey, place: CacheKey, plan: Fetch) -> None:
+        """Join the flight for this answer, or begin it."""
+        shares = turn.match.route.collapse and turn.request.method != "HEAD"
+        if shares and plan.joinable and not self._flights.is_unshared(place.digest):
+            flight = self._flights.find(place.digest)
+            if flight is not None and await self._follow(turn, flight, plan):
+                return
+        errand = errand_for(
+            turn, key, validate=plan.validate, fallback=plan.fallback, interim=turn.reply.interim
+        )
+        flight = self._begin(turn, place, errand, shared=shares)
+        await self._lead(turn, flight)
+
+    def _begin(
+        self, turn: Turn, place: CacheKey, errand: Errand, *, shared: bool = True
+    ) -> Flight[Landing]:
+        return self._flights.begin(
+            place.digest,
+            self._cache.position,
+            lambda flight: self._fetcher.fly(flight, turn.client, errand),
+            shared=shared,
+        )
+
+    async def _lead(self, turn: Turn, flight: Flight[Landing]) -> None:
+        landing = await flight.lead(let_go)
+        await deliver_landing(turn.visit, landing, turn.reply, self._clock())
+
+    async def _follow(self, turn: Turn, flight: Flight[Landing], plan: Fetch) -> bool:
+        """Take the answer of a flight under way; False when it may not be shared.
+
+        A stored response it landed with is only for those whose own look-up found one; and
+        what went wrong with the leader's own request is no answer to another's.
+        """
+        landing = await flight.landed()
+        if isinstance(landing.error, ClientError | ClientGone) and landing.stored is None:
+            return False
+        if landing.stored is not None and plan.fallback is None:
+            return False
+        reader = None
+        if landing.body is not None:
+            if not self._shares(turn.match, landing):
+                self._flights.mark_unshared(flight.key)
+                return False
+            reader = landing.body.reader()
+            if reader is None:
+                return False
+        turn.visit.collapsed = True
+        await deliver_landing(turn.visit, landing, turn.reply, self._clock(), follower=reader)
+        return True
+
+    def _shares(self, match: Match, landing: Landing) -> bool:
+        """Whether this request may have the answer another's flight landed with.
+
+        What was invalidated after the flight began must not reach a request that came later:
+        1. the flight reads the old answer; 2. a write is acknowledged; 3. this request joins.
+        So the answer's tags are judged once its head is here.
+        """
+        response, plan = landing.response, landing.plan
+        if response is None or plan is None:
+            return False
+        leader = landing.errand.subject
+        if not may_join(match.route, plan, response, landing.selecting, leader, match.subject):
+            return False
+        tags = match.route.tags(match.subject.with_response(response, None))
+        if tags is None:  # one is in the body: it may be any that was invalidated since
+            return self._cache.position == landing.born
+        key = landing.errand.key
+        claim = Variants(
+            names=landing.selecting,
+            expires_at=math.inf,
+            tags=tags,
+            born=landing.born,
+            url=leader.request.target,
+            head=key.head if key is not None else "",
+        )
+        return self._cache.alive(claim)
+
+    async def _relay(self, turn: Turn, reason: Bypass) -> None:
+        """Forward a request whose answer is neither looked up nor stored."""
+        visit = turn.visit
+        visit.outcome, visit.reason = Outcome.BYPASS, reason
+        visit.forward = Forward.METHOD if reason is Bypass.METHOD else Forward.BYPASS
+        flight = self._begin(
+            turn, NOWHERE, errand_for(turn, None, interim=turn.reply.interim), shared=False
+        )
+        await self._lead(turn, flight)

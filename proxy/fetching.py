@@ -1,0 +1,286 @@
+"""One upstream call from its head to what is stored of it: the part of the driver that
+belongs to the flight and not to any client.
+
+Floor 6. It carries out what `decisions.answer` and `decisions.keeping` decide. Invariants:
+it always lands or fails its flight; what it stores was complete and was judged whole; the
+answer is in memory before the last byte is let go, so whoever saw the end finds the entry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from proxy.caching.validation import is_about
+from proxy.caching.vary import select
+from proxy.decisions.answer import Freshen, Keep, Relay, StandIn, plan_answer
+from proxy.decisions.failure import may_stand_in
+from proxy.decisions.invalidating import url_tags
+from proxy.decisions.keeping import Origin, keep_answer
+from proxy.decisions.requesting import upstream_fields
+from proxy.decisions.sharing import selecting_fields
+from proxy.errors import ClientError, ClientGone, UpstreamError
+from proxy.flow.broadcast import Abandoned, Broadcast
+from proxy.messages import StoredResponse, Variants
+from proxy.outcomes import NotStored
+from proxy.store.base import Fact, FactKind
+from proxy.turn import Landing
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from proxy.decisions.answer import AnswerPlan
+    from proxy.errors import LarderError
+    from proxy.flow.flights import Flight
+    from proxy.flow.roundtrip import Answer
+    from proxy.flow.upstream import UpstreamClient
+    from proxy.messages import CacheKey, Response
+    from proxy.store.cache import Cache
+    from proxy.turn import Errand
+
+ERROR_BODY = 64 * 1024
+"""Bytes of an answer that is not stored which are retained for those who wait for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetcher:
+    """Runs errands. `clock` is epoch seconds, `dice` draws a number of 0..1 for jitter."""
+
+    cache: Cache
+    clock: Callable[[], float]
+    dice: Callable[[], float]
+    max_object: int
+
+    async def fly(self, flight: Flight[Landing], client: UpstreamClient, errand: Errand) -> None:
+        """Call the upstream, land the flight, see the body to its end, store."""
+        landing = Landing(errand=errand, born=flight.born)
+        sent_at = self.clock()
+        try:
+            answer = await self._call(client, errand)
+        except (UpstreamError, ClientError, ClientGone) as error:  # the latter two from its body
+            self._land_failure(flight, landing, error)
+            return
+        landing.response = answer.response
+        landing.upstream_s = self.clock() - sent_at
+        try:
+            chunks = answer.chunks()
+            held = await self._invalidate(errand, answer.response, chunks)
+            await self._land(flight, landing, answer.response, _chain(held, chunks))
+        except UpstreamError as error:  # it broke while its body was needed before its head
+            self._land_failure(flight, landing, error)
+        finally:
+            answer.abort()  # does nothing to an answer that was read to its end
+
+    async def _call(self, client: UpstreamClient, errand: Errand) -> Answer:
+        """Call the upstream; once more, without conditions, if its 304 is about another answer."""
+        validate = errand.validate
+        answer = await self._send(client, errand, validate)
+        response = answer.response
+        if validate is None or response.status != 304 or is_about(validate.fields, response.fields):
+            return answer
+        answer.abort()
+        return await self._send(client, errand, None)
+
+    async def _send(
+        self, client: UpstreamClient, errand: Errand, validate: StoredResponse | None
+    ) -> Answer:
+        request = errand.subject.request
+        return await client.fetch(
+            request.method,
+            request.target,
+            upstream_fields(errand.upstream, errand.route, request, validate, errand.key),
+            errand.body,
+            on_interim=errand.interim,
+        )
+
+    async def _invalidate(
+        self, errand: Errand, response: Response, chunks: AsyncIterator[bytes]
+    ) -> list[bytes]:
+        """State what this answer invalidates before anybody sees it.
+
+        Returns the chunks that had to be read for it: a tag may be in the answer's body.
+        """
+        held: list[bytes] = []
+        if errand.route.invalidates_by_body:
+            held = await _collect(chunks, self.max_object)
+        subject = errand.subject.with_response(response, b"".join(held) or None)
+        facts = [
+            Fact(FactKind(each.kind), each.value) for each in errand.route.invalidations(subject)
+        ]
+        if errand.subject.request.method not in errand.route.stored_methods:
+            tags = url_tags(errand.upstream, errand.subject.request, response)
+            facts += [Fact(FactKind.TAG, tag) for tag in tags]
+        if facts:
+            await self.cache.invalidate(facts)
+        return held
+
+    def _land_failure(self, flight: Flight[Landing], landing: Landing, error: LarderError) -> None:
+        errand = landing.errand
+        landing.error = error
+        fallback = errand.fallback
+        if fallback is not None and may_stand_in(
+            errand.route, fallback, self.clock(), reached=False
+        ):
+            landing.plan, landing.stored = StandIn(fallback), fallback
+        flight.land(landing)
+
+    async def _land(
+        self,
+        flight: Flight[Landing],
+        landing: Landing,
+        response: Response,
+        chunks: AsyncIterator[bytes],
+    ) -> None:
+        landing.plan = plan = self._plan(landing.errand, response)
+        match plan:
+            case StandIn(stored):
+                landing.stored = stored
+                flight.land(landing)
+            case Freshen():
+                await self._freshen(landing, plan)
+                flight.land(landing)
+            case Keep() | Relay():
+                await self._relay(flight, landing, response, chunks)
+
+    def _plan(self, errand: Errand, response: Response) -> AnswerPlan:
+        if errand.key is None:
+            return Relay(NotStored.METHOD)
+        return plan_answer(
+            errand.route,
+            errand.subject,
+            response,
+            self.clock(),
+            validate=errand.validate,
+            fallback=errand.fallback,
+            max_body=self._limit(errand),
+        )
+
+    def _limit(self, errand: Errand) -> int:
+        return min(self.max_object, errand.route.stream_max)
+
+    async def _relay(
+        self,
+        flight: Flight[Landing],
+        landing: Landing,
+        response: Response,
+        chunks: AsyncIterator[bytes],
+    ) -> None:
+        """Let everybody read along, and record the body where it may be kept."""
+        keeping = isinstance(landing.plan, Keep)
+        limit = self._limit(landing.errand) if keeping else ERROR_BODY
+        body = landing.body = Broadcast(limit)
+        landing.first = None if flight.leader_left else body.reader()
+        landing.selecting = selecting_fields(
+            landing.errand.route,
+            landing.errand.subject,
+            response,
+            landing.errand.upstream.credential_fields,
+        )
+        if isinstance(landing.plan, Relay):
+            landing.not_stored = landing.plan.reason
+        flight.land(landing)
+        try:
+            async for chunk in chunks:
+                await body.write(chunk)
+            if keeping:
+                landing.not_stored = self._keep(landing, response, body)
+            body.end()
+        except UpstreamError as error:
+            if keeping:
+                landing.not_stored = NotStored.TRUNCATED
+            body.fail(error)
+        except Abandoned:
+            landing.not_stored = landing.not_stored or NotStored.TOO_LARGE
+        except BaseException:  # a defect, or the end of the process: nobody may be left waiting
+            body.fail(UpstreamError("the proxy gave the answer up"))
+            raise
+
+    def _keep(self, landing: Landing, response: Response, body: Broadcast) -> NotStored | None:
+        if not body.whole or body.size > self._limit(landing.errand):
+            return NotStored.TOO_LARGE
+        made = self._made(landing, response, body.body())
+        return made if isinstance(made, NotStored) else self._store(landing.errand, made)
+
+    async def _freshen(self, landing: Landing, plan: Freshen) -> None:
+        """Bring the stored response up to date; one that may no longer be kept is used once."""
+        errand = landing.errand
+        landing.response = plan.head
+        landing.selecting = plan.stored.selecting
+        made = self._made(landing, plan.head, plan.stored.body)
+        if isinstance(made, StoredResponse):
+            landing.stored = made
+            landing.not_stored = self._store(errand, made)
+            return
+        landing.not_stored = made
+        landing.stored = replace(plan.stored, fields=plan.head.fields)
+        if errand.key is not None and made is not NotStored.METHOD:
+            # A HEAD proves nothing against the GET's answer that it found.
+            await self.cache.forget(self._place(errand, plan.stored).digest)
+
+    def _made(
+        self, landing: Landing, response: Response, body: bytes
+    ) -> StoredResponse | NotStored:
+        errand = landing.errand
+        return keep_answer(
+            errand.route,
+            errand.subject,
+            response,
+            body,
+            self.clock(),
+            origin=Origin(
+                born=landing.born,
+                selecting=landing.selecting,
+                head=errand.key.head if errand.key is not None else "",
+            ),
+            jitter=self.dice(),
+        )
+
+    def _store(self, errand: Errand, stored: StoredResponse) -> NotStored | None:
+        return self.cache.keep(self._place(errand, stored).digest, stored, self.clock())
+
+    def _place(self, errand: Errand, stored: StoredResponse) -> CacheKey:
+        """Where an answer belongs: under its key, or under the variant its request selects.
+
+        Names once seen for a key stay: an entry is at worst missed, never served to a
+        request that some answer would have told apart.
+        """
+        key = errand.key
+        if key is None:
+            raise AssertionError(errand)  # only keyed errands are stored
+        now = self.clock()
+        found = self.cache.peek(key.digest, now)
+        known = found.entry if found is not None and isinstance(found.entry, Variants) else None
+        names = set(stored.selecting) | set(known.names if known is not None else ())
+        if not names:
+            return key
+        marker = Variants(
+            names=tuple(sorted(names)),
+            expires_at=max(stored.expires_at, known.expires_at if known is not None else 0.0),
+            tags=stored.tags,
+            born=stored.born,
+            url=stored.url,
+            route=stored.route,
+            head=stored.head,
+        )
+        self.cache.keep(key.digest, marker, now)
+        return key.variant(select(marker.names, errand.subject.request.fields))
+
+
+async def _chain(held: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """All chunks of a body of which some have been read before."""
+    for chunk in held:
+        yield chunk
+    async for chunk in rest:
+        yield chunk
+
+
+async def _collect(chunks: AsyncIterator[bytes], limit: int) -> list[bytes]:
+    """The chunks of a body, up to the first one that passes `limit` bytes."""
+    held: list[bytes] = []
+    size = 0
+    async for chunk in chunks:
+        held.append(chunk)
+        size += len(chunk)
+        if size > limit:
+            break
+    return held

@@ -1,0 +1,131 @@
+"""One request's turn: the values the driver carries from step to step.
+
+Floor 6. Nothing here acts; all is frozen but the Landing, which its flight fills in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from proxy.caching.directives import request_directives
+from proxy.messages import CacheKey
+from proxy.outcomes import Bypass
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from proxy.client import BodySource, Reply
+    from proxy.decisions.answer import AnswerPlan
+    from proxy.errors import LarderError
+    from proxy.fields import Fields
+    from proxy.flow.broadcast import Broadcast, Reader
+    from proxy.flow.upstream import UpstreamClient
+    from proxy.messages import Position, Request, Response, StoredResponse
+    from proxy.outcomes import NotStored
+    from proxy.rules.compiled import Config
+    from proxy.rules.route import Match, Route
+    from proxy.rules.settings import Upstream
+    from proxy.rules.subject import Subject
+    from proxy.visit import Visit
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The rules in force and a client for each upstream they name; replaced whole on reload."""
+
+    config: Config
+    clients: Mapping[str, UpstreamClient]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One request with everything needed to answer it."""
+
+    visit: Visit
+    world: World
+    upstream: Upstream
+    match: Match
+    body: BodySource
+    reply: Reply
+
+    @property
+    def request(self) -> Request:
+        """The routed request."""
+        return self.match.subject.request
+
+    @property
+    def client(self) -> UpstreamClient:
+        """The way to the upstream."""
+        return self.world.clients[self.upstream.name]
+
+
+Interim = Callable[[int, "Fields"], Awaitable[None]]
+"""Told of each interim response."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """What to fetch, for whom first, and what may stand in for it."""
+
+    upstream: Upstream
+    route: Route
+    subject: Subject
+    key: CacheKey | None = None
+    validate: StoredResponse | None = None
+    fallback: StoredResponse | None = None
+    body: bytes | AsyncIterator[bytes] | None = None
+    interim: Interim | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Landing:
+    """What a flight lands with. `not_stored` is final once the body has ended."""
+
+    errand: Errand
+    born: Position
+    plan: AnswerPlan | None = None
+    response: Response | None = None
+    selecting: tuple[str, ...] = ()
+    body: Broadcast | None = None
+    first: Reader | None = None
+    stored: StoredResponse | None = None
+    error: LarderError | None = None
+    upstream_s: float = 0.0
+    not_stored: NotStored | None = None
+
+
+NOWHERE: Final = CacheKey(b"")
+"""The place of an answer that is not stored."""
+
+
+def errand_for(
+    turn: Turn,
+    key: CacheKey | None,
+    *,
+    validate: StoredResponse | None = None,
+    fallback: StoredResponse | None = None,
+    interim: Interim | None = None,
+) -> Errand:
+    """The errand of this turn; `key` None: its answer is not stored."""
+    read = turn.request.body
+    return Errand(
+        upstream=turn.upstream,
+        route=turn.match.route,
+        subject=turn.match.subject,
+        key=key,
+        validate=validate,
+        fallback=fallback,
+        body=read if read is not None else turn.body.chunks(),
+        interim=interim,
+    )
+
+
+def client_bypass(request: Request) -> Bypass | None:
+    """Why this request goes past the cache although its route would look it up."""
+    if request_directives(request.fields).no_store:
+        return Bypass.NO_STORE
+    if "if-match" in request.fields or "if-unmodified-since" in request.fields:
+        return Bypass.CONDITION
+    return None
