@@ -1,0 +1,279 @@
+"""The composition root: every part is made here, handed its neighbours, started and ended.
+
+It knows all parts and no request. Invariants: what was started is ended in the reverse
+order, whatever fails; a reload that has a problem changes nothing; on SIGTERM no request
+under way is cut off before `drain_s` has passed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import signal
+import ssl
+import time
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Final
+
+import uvloop
+from aiohttp import web
+
+from proxy import __version__, rules
+from proxy.edges.admin import make_admin
+from proxy.edges.control import BreakerState, Readings, State
+from proxy.edges.logs import Logs
+from proxy.edges.metrics import Metrics
+from proxy.edges.server import ProxyServer
+from proxy.edges.settings import require_token
+from proxy.edges.stats import Statistics
+from proxy.edges.stores import open_cache
+from proxy.errors import SettingsError
+from proxy.exchange import Exchange
+from proxy.fetching import Fetcher
+from proxy.flow import tasks
+from proxy.flow.connection import Connector
+from proxy.flow.flights import Flights
+from proxy.flow.upstream import Chance, UpstreamClient
+from proxy.rules.problems import RuleFileError
+from proxy.turn import World
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+
+    from proxy.client import BodySource, Reply
+    from proxy.edges.settings import Settings
+    from proxy.messages import Request
+    from proxy.rules.compiled import Config
+    from proxy.rules.settings import Address, Tls
+    from proxy.store.cache import Cache
+    from proxy.turn import Landing
+
+log = logging.getLogger("larder")
+
+BACKLOG: Final = 1024
+FLUSH_S: Final = 5.0
+"""How long queued writes to the shared store may take at the end."""
+
+
+class App:
+    """The running program. Implements `control.Control` for the admin API."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        env: Mapping[str, str],
+        config: Config,
+        cache: Cache,
+        metrics: Metrics,
+        clock: Callable[[], float],
+    ) -> None:
+        """Needs a running loop. `clock` is epoch seconds, by which answers grow old."""
+        self._clock = clock
+        self._settings = settings
+        self._env = env
+        self._connector = Connector()
+        self._in_flight = 0
+        self._state = State.STARTING
+        self._reloading = asyncio.Lock()
+        self._dropped_log_lines: Callable[[], int] = lambda: 0
+        self.metrics = metrics
+        self.stats = Statistics(clock())
+        self.cache = cache
+        loop = asyncio.get_running_loop()
+        self._flights: Flights[Landing] = Flights(tasks.spawn, loop.time)
+        self.exchange = Exchange(
+            self._world(config, None),
+            cache=self.cache,
+            flights=self._flights,
+            fetcher=Fetcher(
+                cache=self.cache,
+                clock=clock,
+                dice=random.random,
+                max_object=config.store.max_object,
+            ),
+            clock=clock,
+            timer=time.perf_counter,
+            observers=(self.metrics.observe, self.stats.observe),
+        )
+        self.metrics.rules_loaded(config.digest, clock())
+        self.proxy_url = ""
+        self.admin_url = ""
+
+    # -- what the admin API asks
+
+    def config(self) -> Config:
+        """The rules in force."""
+        return self.exchange.world.config
+
+    def state(self) -> State:
+        """Where the program is in its life."""
+        return self._state
+
+    def readings(self) -> Readings:
+        """The numbers of this moment."""
+        return Readings(
+            in_flight=self._in_flight,
+            flights=len(self._flights),
+            breakers={
+                name: worst_breaker(client) for name, client in self.exchange.world.clients.items()
+            },
+            dropped_log_lines=self._dropped_log_lines(),
+        )
+
+    async def reload(self) -> tuple[str, ...]:
+        """Load the rule file anew: its problems, a line each; none means it is in force."""
+        async with self._reloading:
+            try:
+                config = await asyncio.to_thread(rules.load, self._settings.rules, self._env)
+            except RuleFileError as error:
+                self.metrics.rules_refused()
+                problems = tuple(str(problem) for problem in error.problems)
+                for problem in problems:
+                    log.error("rules not reloaded: %s", problem)
+                return problems
+            now = self.config()
+            for name in ("server", "store"):
+                if getattr(config, name) != getattr(now, name):
+                    log.warning("%s: what changed there takes effect at the next start", name)
+            self.exchange.adopt(self._world(config, self.exchange.world))
+            self.metrics.rules_loaded(config.digest, self._clock())
+            log.info("rules reloaded: %s", config.digest[:12])
+            return ()
+
+    def _world(self, config: Config, before: World | None) -> World:
+        """Clients for every upstream; one that did not change keeps its breakers."""
+        known = {upstream.name: upstream for upstream in before.config.upstreams} if before else {}
+        clients = {
+            upstream.name: before.clients[upstream.name]
+            if before is not None and known.get(upstream.name) == upstream
+            else UpstreamClient(upstream, self._connector, Chance(now=self._clock))
+            for upstream in config.upstreams
+        }
+        return World(config, clients)
+
+    # -- its life
+
+    async def _handle(self, request: Request, body: BodySource, reply: Reply) -> None:
+        self._in_flight += 1
+        try:
+            await self.exchange.handle(request, body, reply)
+        finally:
+            self._in_flight -= 1
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[App]:
+        """Serve until the context ends; then drain."""
+        config, settings = self.config(), self._settings
+        async with AsyncExitStack() as stack:
+            logs = Logs(settings.log, settings.log_level)
+            stack.push_async_callback(asyncio.to_thread, logs.close)  # it waits for a slow reader
+            self._dropped_log_lines = lambda: logs.dropped
+            self.exchange.observe(logs.access)
+            stack.push_async_callback(tasks.drain, FLUSH_S)
+            stack.push_async_callback(self._connector.close)
+            stack.push_async_callback(self.cache.close, FLUSH_S)
+            await self.cache.start()
+            admin = settings.admin or config.server.admin
+            require_token(admin, settings.admin_token)
+            self.admin_url = await self._start_admin(stack, admin, settings.admin_token)
+            stack.push_async_callback(self._flights.drain, settings.drain_s)
+            listen = settings.listen or config.server.listen
+            self.proxy_url = await self._start_proxy(stack, listen, config.server.tls)
+            self._state = State.SERVING
+            log.info("serving on %s, admin on %s", self.proxy_url, self.admin_url)
+            yield self
+
+    async def _start_admin(self, stack: AsyncExitStack, address: Address, token: str) -> str:
+        runner = web.AppRunner(make_admin(self, address.host, token, self._clock), access_log=None)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, address.host, address.port)
+        with _bind_errors("admin", address):
+            await site.start()
+        host, port = runner.addresses[0][:2]
+        return _url("http", host, port)
+
+    async def _start_proxy(self, stack: AsyncExitStack, address: Address, tls: Tls | None) -> str:
+        scheme = "http" if tls is None else "https"
+        server = ProxyServer(self._handle, scheme=scheme)
+        with _bind_errors("listen", address):
+            listener = await asyncio.get_running_loop().create_server(
+                server,
+                address.host,
+                address.port,
+                backlog=BACKLOG,
+                ssl=None if tls is None else _ssl_context(tls),
+            )
+        stack.push_async_callback(self._drain, server, listener)
+        host, port = listener.sockets[0].getsockname()[:2]
+        return _url(scheme, host, port)
+
+    async def _drain(self, server: ProxyServer, listener: asyncio.Server) -> None:
+        self._state = State.DRAINING
+        listener.close()
+        server.pre_shutdown()
+        log.info("draining: %d requests under way", self._in_flight)
+        await server.shutdown(self._settings.drain_s)
+
+
+def worst_breaker(client: UpstreamClient) -> BreakerState:
+    """The state of an upstream as a whole: of several URLs, the one that is best off counts."""
+    return min(BreakerState[target.state.name] for target in client.status())
+
+
+@contextmanager
+def _bind_errors(name: str, address: Address) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SettingsError(
+            f"cannot listen on {address} ({name}): {error.strerror or error}; "
+            f"choose another with --{name} HOST:PORT"
+        ) from error
+
+
+def _ssl_context(tls: Tls) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(tls.cert, tls.key)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(
+            f"server.tls: cannot use {tls.cert} with {tls.key}: {error}; both must be PEM files "
+            "that belong together"
+        ) from error
+    return context
+
+
+def _url(scheme: str, host: str, port: int) -> str:
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 - a name to show, nothing is bound
+    return f"{scheme}://{shown}:{port}"
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, env: Mapping[str, str], clock: Callable[[], float] = time.time
+) -> AsyncIterator[App]:
+    """The whole program, serving. Raises RuleFileError or SettingsError if it cannot begin."""
+    config = await asyncio.to_thread(rules.load, settings.rules, env)
+    metrics = Metrics(__version__)
+    cache = await asyncio.to_thread(open_cache, config.store, metrics.operation)
+    async with App(settings, env, config, cache, metrics, clock).serving() as app:
+        yield app
+
+
+async def _run(settings: Settings, env: Mapping[str, str]) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    async with running(settings, env) as app:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: tasks.spawn(app.reload(), "reload"))
+        await stop.wait()
+
+
+def run(settings: Settings, env: Mapping[str, str]) -> int:
+    """Serve until SIGTERM or SIGINT; the exit code."""
+    uvloop.run(_run(settings, env))
+    return 0

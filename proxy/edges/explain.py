@@ -1,0 +1,182 @@
+"""Why: what the rules make of a request, and what a running instance has for it.
+
+Reads the same compiled rules the driver uses and asks them the same questions
+in the same order, so it cannot tell another story. Writes nothing, calls no
+upstream. Invariants: plain data first, text is made of it; secrets appear as
+digests or not at all; every no is a word of `outcomes` with its sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from proxy.caching.vary import select
+from proxy.decisions.lookup import Fetch, LookupPlan, Refuse, Serve, plan_lookup
+from proxy.edges import entries
+from proxy.edges.explain_key import key_parts
+from proxy.edges.listing import mounted_at, refusal_of, routes_of, ttl_listed
+from proxy.edges.members import Kind, Member
+from proxy.edges.purges import request_for
+from proxy.edges.redact import redact_url
+from proxy.fields import Fields
+from proxy.messages import CacheKey, Request, Variants
+from proxy.outcomes import Bypass, NotServed, Reason
+from proxy.rules.compiled import Config, Identity, Match, NeedsBody
+from proxy.rules.settings import Upstream
+from proxy.store.base import Found
+from proxy.store.cache import Cache
+from proxy.turn import client_bypass
+
+MEMBERS: Final = (
+    Member("url", Kind.TEXT, "a URL of the proxy, or a target that begins with /", required=True),
+    Member("method", Kind.TEXT, "request method; GET unless given"),
+    Member("headers", Kind.FIELDS, "request header fields by name"),
+    Member("body", Kind.BODY, "request body as text"),
+)
+
+Json = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What the rules make of a request; `identity` is None where nothing is looked up."""
+
+    said: Json
+    match: Match | None = None
+    identity: Identity | None = None
+
+
+def read_request(members: Mapping[str, object]) -> Request:
+    """The request that checked members describe; ApiError 400 if its URL is none."""
+    given = members.get("headers", {})
+    lines: list[tuple[str, str]] = []
+    if isinstance(given, dict):
+        for name, value in given.items():
+            lines += [(name, item) for item in (value if isinstance(value, list) else [value])]
+    return make_request(
+        str(members.get("method", "GET")), str(members["url"]), lines, str(members.get("body", ""))
+    )
+
+
+def make_request(method: str, url: str, lines: list[tuple[str, str]], body: str) -> Request:
+    """A request as the proxy would get it; a Host line stands for the URL's authority."""
+    request = request_for(method.upper(), url)
+    fields = Fields(lines)
+    return Request(
+        method=request.method,
+        target=request.target,
+        authority=fields.get("host") or request.authority,
+        scheme=request.scheme,
+        fields=fields,
+        body=body.encode(),
+    )
+
+
+def explain(config: Config, request: Request) -> Explanation:
+    """What the rules make of this request."""
+    said: Json = {"method": request.method, "url": redact_url(request.target)}
+    routed = config.router.find(request)
+    if routed is None:
+        mounts = {upstream.name: mounted_at(upstream) for upstream in config.upstreams}
+        return Explanation({**said, "upstream": None, "mounted": mounts})
+    upstream, inner = routed
+    said |= {"upstream": upstream.name, "target": redact_url(inner.target)}
+    match = config.router.match(upstream, inner)
+    if isinstance(match, NeedsBody):
+        raise AssertionError(match)  # noqa: TRY004 - a defect: with the body in hand it decides
+    identity = client_bypass(inner) or match.route.identify(match.subject)
+    said |= _of_route(config, upstream, match)
+    if isinstance(identity, Bypass):
+        return Explanation({**said, "bypass": _reason(identity), "key": None}, match)
+    said |= {"bypass": None, "scope": _scope(identity.scope), "key": _key(identity, match)}
+    return Explanation(said, match, identity)
+
+
+def _of_route(config: Config, upstream: Upstream, match: Match) -> Json:
+    route = match.route
+    passed = []
+    for candidate in routes_of(config, upstream):
+        if candidate.route is route:
+            break
+        passed.append({"route": candidate.route.name, "why": refusal_of(candidate, match.subject)})
+    tags = route.tags(match.subject)
+    return {
+        "passed_over": passed,
+        "route": route.name,
+        "ttl": ttl_listed(route.ttl),
+        "tags": None if tags is None else [redact_url(tag) for tag in tags],
+    }
+
+
+def _scope(partition: str) -> str:
+    """The partition for a person; one that ends in a colon is of requests without a credential."""
+    return f"{partition}none" if partition.endswith(":") else partition or "shared"
+
+
+def _key(identity: Identity, match: Match) -> Json:
+    return {
+        "head": redact_url(identity.key.head),
+        "digest": identity.key.digest.hex(),
+        "parts": key_parts(match.route.keying, match.subject),
+    }
+
+
+def _reason(reason: Reason) -> Json:
+    return {"reason": reason.value, "sentence": reason.sentence}
+
+
+async def with_stored(explanation: Explanation, cache: Cache, now: float) -> Json:
+    """The same, with what is stored under the key now, and what the driver would do."""
+    match, identity = explanation.match, explanation.identity
+    if match is None or identity is None:
+        return {**explanation.said, "stored": None, "plan": None}
+    place, found = await _look(match, identity.key, cache, now)
+    stored: Json | None = None
+    if isinstance(found, Found):
+        stored = entries.described(place.digest, found.entry, found.tier, now, soft=found.soft)
+    return {**explanation.said, "stored": stored, "plan": _plan(match, found, now)}
+
+
+async def _look(
+    match: Match, key: CacheKey, cache: Cache, now: float
+) -> tuple[CacheKey, Found | NotServed]:
+    """The driver's look-up: the primary key, and from a variants entry on to the variant."""
+    found = await cache.find(key.digest, now)
+    if isinstance(found, Found) and isinstance(found.entry, Variants):
+        key = key.variant(select(found.entry.names, match.subject.request.fields))
+        found = await cache.find(key.digest, now)
+        if found is NotServed.ABSENT:
+            found = NotServed.VARIANT
+    return key, found
+
+
+def _plan(match: Match, found: Found | NotServed, now: float) -> Json:
+    route, subject = match.route, match.subject
+    if isinstance(found, Found) and not isinstance(found.entry, Variants):
+        stored = found.entry
+        if stored.route_digest != route.digest:
+            plan = plan_lookup(subject.request, None, now, missing=NotServed.ROUTE_CHANGED)
+        else:
+            serves = route.serves(subject.with_response(stored.response, stored.body))
+            plan = plan_lookup(subject.request, stored, now, soft=found.soft, serves=serves)
+    else:
+        missing = NotServed.VARIANT if isinstance(found, Found) else found
+        plan = plan_lookup(subject.request, None, now, missing=missing)
+    return _planned(plan)
+
+
+def _planned(plan: LookupPlan) -> Json:
+    match plan:
+        case Serve(outcome=outcome, refresh=refresh):
+            return {"do": "serve", "outcome": outcome.value, "refresh": refresh}
+        case Fetch(forward=forward, reason=reason, validate=validate):
+            conditional = validate is not None
+            return {"do": "fetch", "forward": forward.value, "conditional": conditional} | _reason(
+                reason
+            )
+        case Refuse(status=status, reason=reason):
+            return {"do": "refuse", "status": status} | _reason(reason)
+        case _:
+            assert_never(plan)

@@ -1,0 +1,102 @@
+"""From aiohttp's parsed head to a Request: what else a careful proxy checks.
+
+It knows RFC 9112 §3 (target forms, Host) and §6 (framing); nothing of routes. The target
+and the fields stay byte for byte what the client sent.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from proxy.errors import ClientError
+from proxy.fields import Fields
+from proxy.messages import Request
+
+if TYPE_CHECKING:
+    from aiohttp.http_parser import RawRequestMessage
+
+_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(:\d*)?")
+_ABSOLUTE = re.compile(r"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
+_VERSIONS = {(1, 0), (1, 1)}
+_LENGTH = re.compile(r"\d{1,18}")
+
+
+def parse_request(
+    message: RawRequestMessage, scheme: str, peer: object
+) -> tuple[Request, int | None]:
+    """The request and its body's length (None: chunked, 0: no body). Raises ClientError."""
+    fields = Fields.from_raw(message.raw_headers)
+    text = message.path.encode("utf-8", "surrogateescape").decode("latin-1")
+    version = (message.version.major, message.version.minor)
+    if version not in _VERSIONS:
+        raise ClientError(505, "this listener speaks HTTP/1.1 and HTTP/1.0")
+    host = _host(fields, version)
+    target, authority = _origin_form(message.method, text, host)
+    expectation = fields.get("expect")
+    if expectation is not None and expectation.lower() != "100-continue":
+        raise ClientError(417, f"the expectation is not one this proxy meets: {expectation[:40]!r}")
+    request = Request(
+        method=message.method,
+        target=target,
+        authority=authority,
+        scheme=scheme,
+        fields=fields,
+        body=None,
+        peer=_address(peer),
+        version=version,
+    )
+    return request, _body_length(fields, version)
+
+
+def _host(fields: Fields, version: tuple[int, int]) -> str:
+    """The one valid Host (RFC 9112 §3.2)."""
+    hosts = fields.get_all("host")
+    if len(hosts) > 1:
+        raise ClientError(400, "more than one Host field")
+    if not hosts:
+        if version >= (1, 1):
+            raise ClientError(400, "no Host field")
+        return ""
+    if not _AUTHORITY.fullmatch(hosts[0]):
+        raise ClientError(400, "the Host field is not a host and port")
+    return hosts[0]
+
+
+def _origin_form(method: str, text: str, host: str) -> tuple[str, str]:
+    """Target and authority from any request-target form but CONNECT's (RFC 9112 §3.2)."""
+    if method == "CONNECT":
+        raise ClientError(501, "this proxy opens no tunnels")
+    if text.startswith("/"):
+        return text, host
+    if text == "*" and method == "OPTIONS":
+        return text, host
+    absolute = _ABSOLUTE.fullmatch(text)
+    if absolute is None:
+        raise ClientError(400, "the request target is neither a path nor an http URL")
+    authority, rest = absolute.groups()
+    if not _AUTHORITY.fullmatch(authority) or not authority:
+        raise ClientError(400, "the request target has no valid host")
+    if host and host.lower() != authority.lower():
+        raise ClientError(400, "the Host field and the request target name different hosts")
+    return rest if rest.startswith("/") else "/" + rest, authority
+
+
+def _body_length(fields: Fields, version: tuple[int, int]) -> int | None:
+    """Content-Length as the parser let it through; None when chunked (RFC 9112 §6.3)."""
+    lengths = fields.get_all("content-length")
+    if "transfer-encoding" in fields:
+        if version < (1, 1):
+            raise ClientError(400, "HTTP/1.0 knows no Transfer-Encoding")
+        if lengths:
+            raise ClientError(400, "both Content-Length and Transfer-Encoding")
+        return None
+    if not lengths:
+        return 0
+    if len(lengths) > 1 or not _LENGTH.fullmatch(lengths[0]):
+        raise ClientError(400, "Content-Length is not one number")
+    return int(lengths[0])
+
+
+def _address(peer: Any) -> str:  # noqa: ANN401 - a socket address: tuple, text or None
+    return str(peer[0]) if isinstance(peer, tuple) and peer else ""

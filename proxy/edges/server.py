@@ -1,0 +1,237 @@
+"""The proxy's listener: aiohttp's HTTP/1.1 parser and connection, our own request loop.
+
+It turns bytes into a Request, a WireBody and a WireReply and hands them to one callable.
+It knows no rules and no caching. Invariants: answers leave in the order of their requests;
+a request that is not plainly well-formed is refused and its connection closed; a client
+that leaves cancels its own request only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.web_protocol import RequestHandler
+
+from proxy.edges.requests import parse_request
+from proxy.edges.wire import WireBody, WireReply
+from proxy.errors import ClientError, ClientGone
+from proxy.fields import Fields
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aiohttp.streams import StreamReader
+
+    from proxy.messages import Request
+
+    Handler = Callable[[Request, WireBody, WireReply], Awaitable[None]]
+
+log = logging.getLogger("larder.server")
+
+MAX_LINE = 64 * 1024
+"""Bytes of a request line or of one field line; a longer one is refused with 400."""
+
+MAX_FIELDS = 256
+KEEP_ALIVE_S = 75.0
+LINGER_S = 2.0
+"""How long what a client still sends is read and dropped, so that it can read its answer."""
+
+CUT_OFF_S = 0.01
+"""How long aiohttp waits for handlers that have had their time already; not 0: that is for ever."""
+
+
+class ProxyServer(web.Server):
+    """Makes a ProxyConnection for every accepted socket."""
+
+    def __init__(self, handler: Handler, *, scheme: str) -> None:
+        # A client that leaves cancels its handler; the flights it began go on.
+        super().__init__(_unused, handler_cancellation=True)
+        self.handler = handler
+        self.scheme = scheme
+        self.draining = False
+
+    def __call__(self) -> ProxyConnection:
+        """The protocol factory that the listening socket calls."""
+        return ProxyConnection(self)
+
+    def pre_shutdown(self) -> None:
+        """Close idle connections and finish the others after their present answer."""
+        self.draining = True
+        for connection in self._connections:
+            if isinstance(connection, ProxyConnection):
+                connection.close_if_idle()
+
+    async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - aiohttp's
+        """Wait for the requests under way, `timeout` seconds at most, then cut them off.
+
+        aiohttp's own way would stop reading at once, and so never see the end of an upload.
+        """
+        self.pre_shutdown()
+        running = {task for each in self._connections if (task := each._task_handler)}  # noqa: SLF001
+        if running:
+            await asyncio.wait(running, timeout=timeout)
+        await super().shutdown(CUT_OFF_S)
+
+
+async def _unused(request: web.BaseRequest) -> web.StreamResponse:
+    raise AssertionError(request)  # ProxyConnection.start serves every request itself
+
+
+class ProxyConnection(RequestHandler):
+    """One client connection. Replaces the request loop of aiohttp, keeps its parser."""
+
+    __slots__ = ("_deaf", "_payload", "_server")
+
+    def __init__(self, server: ProxyServer) -> None:
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            keepalive_timeout=KEEP_ALIVE_S,
+            access_log=None,  # type: ignore[arg-type]  # None: aiohttp logs no access
+            max_line_size=MAX_LINE,
+            max_field_size=MAX_LINE,
+            max_headers=MAX_FIELDS,
+            auto_decompress=False,
+        )
+        self._server = server
+        self._payload: StreamReader | None = None
+        self._deaf = False
+
+    def close_if_idle(self) -> None:
+        """Close unless a request is being served."""
+        if self._waiter is not None and not self._waiter.done():
+            self.force_close()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, or drop it once no request is served any more."""
+        if not self._deaf:
+            super().data_received(data)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection; one that sends nothing is closed like an idle one."""
+        super().connection_made(transport)
+        self._await_next()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """End a request body that can never be complete now."""
+        payload, self._payload = self._payload, None
+        if payload is not None and not payload.is_eof():
+            payload.set_exception(exc or ConnectionResetError("the client left"))
+        super().connection_lost(exc)
+
+    async def start(self) -> None:
+        """Serve the requests of this connection, one after the other."""
+        while not self._force_close:
+            if not self._messages:
+                self._waiter = self._loop.create_future()
+                try:
+                    await self._waiter
+                finally:
+                    self._waiter = None
+            message, payload = self._messages.popleft()
+            self._refill()
+            self._request_in_progress = True
+            try:
+                keep = await self._serve(message, payload)
+            finally:
+                self._request_in_progress = False
+                if self._handler_waiter is not None and not self._handler_waiter.done():
+                    self._handler_waiter.set_result(None)
+            if not keep or self._close or self._server.draining:
+                if not (isinstance(message, RawRequestMessage) and payload.is_eof()):
+                    await self._linger()
+                break
+            self._await_next()
+        if self.transport is not None:
+            self.transport.close()
+
+    async def _linger(self) -> None:
+        """Let a client that still sends read its answer: closing now would reset it (§9.6)."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return
+        self._deaf = True
+        if transport.can_write_eof():
+            transport.write_eof()
+        self._resume_transport_reading()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_S):
+                await self._loop.create_future()  # the client's leaving cancels it
+
+    def _refill(self) -> None:
+        """Let the parser go on with pipelined requests (as RequestHandler.start does)."""
+        if self._parser is not None:
+            self._parser.message_consumed()
+        if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
+            self._resume_reading_if_drained()
+
+    def _await_next(self) -> None:
+        self._keepalive = True
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        if self._keepalive_handle is None:
+            self._keepalive_handle = self._loop.call_at(
+                self._next_keepalive_close_time, self._process_keepalive
+            )
+
+    async def _serve(self, message: Any, payload: StreamReader) -> bool:  # noqa: ANN401 - aiohttp's private error type
+        """Answer one request; whether the connection can serve another."""
+        if not isinstance(message, RawRequestMessage):
+            reply = WireReply(self, "GET", (1, 1), expects=False)
+            log.info("refused a malformed request from %s", self.peername)
+            return await self._refuse(reply, ClientError(400, "the request is not valid HTTP"))
+        version = (message.version.major, message.version.minor)
+        expects = message.headers.get("Expect", "").lower() == "100-continue"
+        reply = WireReply(self, message.method, version, expects=expects and version >= (1, 1))
+        reply.keep_alive = not (message.should_close or message.upgrade or self._server.draining)
+        self._payload = payload
+        try:
+            request, length = parse_request(message, self._server.scheme, self.peername)
+            body = WireBody(payload, length, reply)
+            await self._server.handler(request, body, reply)
+        except ClientError as error:
+            return await self._refuse(reply, error)
+        except (ClientGone, ConnectionError):
+            return False
+        except Exception:
+            log.exception("a defect while serving a request")
+            return await self._refuse(reply, ClientError(500, "the proxy has a defect"))
+        return reply.ended and reply.keep_alive and await self._discard_rest(payload, reply)
+
+    async def _discard_rest(self, payload: StreamReader, reply: WireReply) -> bool:
+        """Read on past a body that nobody wanted, for a little while (RFC 9112 §9.6)."""
+        if payload.is_eof():
+            return True
+        if reply.uninvited:
+            return False
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            async with asyncio.timeout(LINGER_S):
+                while not payload.at_eof():
+                    await payload.readany()
+        return payload.is_eof()
+
+    async def _refuse(self, reply: WireReply, error: ClientError) -> bool:
+        if reply.started:
+            reply.abort()
+            return False
+        reply.keep_alive = False
+        body = problem(error.status, error.detail)
+        fields = Fields((("Content-Type", "application/problem+json"),))
+        with contextlib.suppress(ClientGone):
+            await reply.start(error.status, "", fields, len(body))
+            await reply.write(body)
+            await reply.end()
+        return False
+
+
+def problem(status: int, detail: str, word: str = "") -> bytes:
+    """A problem document (RFC 9457); `word` is the reason's, for programs to compare."""
+    content: dict[str, object] = {"status": status, "detail": detail}
+    if word:
+        content["reason"] = word
+    return json.dumps({"title": "Larder", **content}).encode()

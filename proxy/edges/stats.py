@@ -1,0 +1,132 @@
+"""Statistics since the start, per route and in all: what the cache was worth.
+
+Knows ExchangeRecord and nothing of metrics or logs. Kept on the event loop's
+thread. Invariants: `total` is the sum of the routes; a snapshot is plain data,
+ready for JSON; seconds saved are an estimate (a route's smoothed upstream
+seconds, once for each hit) and are called one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from proxy.outcomes import ExchangeRecord, Outcome
+
+SERVED: Final = frozenset({Outcome.HIT, Outcome.STALE, Outcome.STALE_ERROR, Outcome.COLLAPSED})
+"""Outcomes in which the client got an answer without an upstream answer of its own."""
+
+SAVED: Final = frozenset({Outcome.HIT, Outcome.STALE})
+"""Outcomes in which the client waited for no upstream at all."""
+
+PASSED: Final = frozenset({Outcome.BYPASS, Outcome.REFUSED})
+"""Outcomes in which nothing was looked up: they do not count toward the hit rate."""
+
+_SMOOTHING: Final = 0.2
+
+Json = dict[str, object]
+
+
+@dataclass(slots=True)
+class RouteStats:
+    """The running figures of one route."""
+
+    requests: int = 0
+    aborted: int = 0
+    upstream_calls: int = 0
+    stored: int = 0
+    request_bytes: int = 0
+    response_bytes: int = 0
+    saved_bytes: int = 0
+    saved_s: float = 0.0
+    upstream_s: float | None = None
+    outcomes: dict[Outcome, int] = field(default_factory=dict)
+
+    def add(self, record: ExchangeRecord) -> None:
+        """Count one exchange."""
+        outcome = record.outcome
+        self.requests += 1
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+        self.aborted += record.aborted
+        self.stored += record.stored
+        self.request_bytes += record.request_bytes
+        self.response_bytes += record.response_bytes
+        if record.upstream_s is not None and not record.collapsed:
+            self.upstream_calls += 1
+            old = self.upstream_s
+            new = record.upstream_s
+            self.upstream_s = new if old is None else old + _SMOOTHING * (new - old)
+        if outcome in SERVED:
+            self.saved_bytes += record.response_bytes
+        if outcome in SAVED:
+            self.saved_s += self.upstream_s or 0.0
+
+    def merge(self, other: RouteStats) -> None:
+        """Add another's counts; the smoothed upstream seconds stay a route's own."""
+        for name in _SUMMED:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for outcome, count in other.outcomes.items():
+            self.outcomes[outcome] = self.outcomes.get(outcome, 0) + count
+
+    def snapshot(self) -> Json:
+        """The figures as plain data; `hit_rate` is None until something was looked up."""
+        served = sum(self.outcomes.get(outcome, 0) for outcome in SERVED)
+        looked_up = self.requests - sum(self.outcomes.get(outcome, 0) for outcome in PASSED)
+        return {
+            "requests": self.requests,
+            "hit_rate": round(served / looked_up, 4) if looked_up else None,
+            "outcomes": {outcome.value: self.outcomes.get(outcome, 0) for outcome in Outcome},
+            "upstream_calls": self.upstream_calls,
+            "upstream_s": None if self.upstream_s is None else round(self.upstream_s, 6),
+            "stored": self.stored,
+            "aborted": self.aborted,
+            "request_bytes": self.request_bytes,
+            "response_bytes": self.response_bytes,
+            "saved_bytes": self.saved_bytes,
+            "saved_s": round(self.saved_s, 3),
+        }
+
+
+_SUMMED: Final = (
+    "requests",
+    "aborted",
+    "upstream_calls",
+    "stored",
+    "request_bytes",
+    "response_bytes",
+    "saved_bytes",
+    "saved_s",
+)
+
+
+class Statistics:
+    """An Observer that keeps a RouteStats for each route."""
+
+    def __init__(self, since: float) -> None:
+        """Start counting at `since`, epoch seconds."""
+        self.since = since
+        self._routes: dict[str, RouteStats] = {}
+
+    def observe(self, record: ExchangeRecord) -> None:
+        """Count one exchange under its route."""
+        route = self._routes.get(record.route)
+        if route is None:
+            route = self._routes[record.route] = RouteStats()
+        route.add(record)
+
+    def snapshot(self, now: float) -> Json:
+        """Everything as plain data: since when, the total, and each route by name."""
+        return {
+            "since": self.since,
+            "uptime_s": round(now - self.since, 3),
+            "total": _total(self._routes.values()).snapshot(),
+            "routes": {name: stats.snapshot() for name, stats in sorted(self._routes.items())},
+        }
+
+
+def _total(routes: Iterable[RouteStats]) -> RouteStats:
+    total = RouteStats()
+    for route in routes:
+        total.merge(route)
+    return total

@@ -1,0 +1,38 @@
+"""From `store:` of the rule file to a Cache.
+
+It knows the stores' constructors; nothing of requests.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from proxy.flow import tasks
+from proxy.rules.settings import Compress
+from proxy.store.build import shared_store
+from proxy.store.cache import Cache
+from proxy.store.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from proxy.rules.settings import StoreSettings
+    from proxy.store.guard import OnOperation
+
+
+def open_cache(settings: StoreSettings, on_operation: OnOperation) -> Cache:
+    """The two-tier cache the rules ask for; it joins the shared store when it is started.
+
+    Opens files, so it is not for the event loop's thread. Raises SettingsError.
+    """
+    shared = shared_store(
+        settings.shared,
+        max_size=settings.max_size,
+        compress=settings.compress is Compress.ZSTD,
+    )
+    return Cache(
+        MemoryStore(max_size=settings.memory_max_size, max_object=settings.memory_max_object),
+        shared,
+        spawn=tasks.spawn,
+        max_lag=settings.max_lag,
+        max_object=settings.max_object,
+        on_operation=on_operation,
+    )

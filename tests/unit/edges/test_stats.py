@@ -1,0 +1,83 @@
+"""Statistics: counts, hit rate, bytes and seconds saved."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from proxy.edges.stats import Statistics
+from proxy.outcomes import Bypass, ExchangeRecord, Outcome
+from tests.support.records import hit, miss
+
+
+def _observed(*records: ExchangeRecord) -> dict[str, Any]:
+    statistics = Statistics(since=100.0)
+    for record in records:
+        statistics.observe(record)
+    snapshot: dict[str, Any] = json.loads(json.dumps(statistics.snapshot(now=160.0)))
+    return snapshot
+
+
+def test_an_empty_snapshot_has_no_hit_rate() -> None:
+    snapshot = _observed()
+    assert (snapshot["since"], snapshot["uptime_s"], snapshot["routes"]) == (100.0, 60.0, {})
+    assert snapshot["total"]["hit_rate"] is None
+
+
+def test_a_hit_saves_the_upstreams_seconds_and_its_bytes() -> None:
+    total = _observed(miss(upstream_s=2.0), hit(), hit())["total"]
+    assert total["requests"] == 3
+    assert total["outcomes"]["hit"] == 2
+    assert total["saved_s"] == 4.0
+    assert total["saved_bytes"] == 200
+    assert total["response_bytes"] == 300
+    assert total["upstream_calls"] == 1
+    assert total["hit_rate"] == pytest.approx(0.6667)
+
+
+def test_upstream_seconds_are_smoothed() -> None:
+    route = _observed(miss(upstream_s=1.0), miss(upstream_s=2.0))["routes"]["scenes"]
+    assert route["upstream_s"] == pytest.approx(1.2)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "rate", "saved_s"),
+    [
+        (Outcome.HIT, 1.0, 1.0),
+        (Outcome.STALE, 1.0, 1.0),
+        (Outcome.STALE_ERROR, 1.0, 0.0),
+        (Outcome.COLLAPSED, 1.0, 0.0),
+        (Outcome.REVALIDATED, 0.0, 0.0),
+        (Outcome.ERROR, 0.0, 0.0),
+    ],
+)
+def test_what_counts_as_served(outcome: Outcome, rate: float, saved_s: float) -> None:
+    """The first miss gives the upstream's seconds; the rate leaves it out."""
+    total = _observed(miss(upstream_s=1.0), hit(outcome=outcome))["total"]
+    assert total["hit_rate"] == rate / 2
+    assert total["saved_s"] == saved_s
+
+
+def test_what_was_not_looked_up_does_not_spoil_the_hit_rate() -> None:
+    bypass = miss(outcome=Outcome.BYPASS, reason=Bypass.TTL_OFF, stored=False)
+    refused = hit(outcome=Outcome.REFUSED, tier=None)
+    assert _observed(hit(), bypass, refused)["total"]["hit_rate"] == 1.0
+
+
+def test_a_follower_makes_no_upstream_call() -> None:
+    follower = miss(outcome=Outcome.COLLAPSED, collapsed=True, stored=False)
+    total = _observed(miss(), follower)["total"]
+    assert total["upstream_calls"] == 1
+    assert total["stored"] == 1
+
+
+def test_the_total_is_the_sum_of_the_routes() -> None:
+    snapshot = _observed(hit(route="b"), miss(route="a", aborted=True, request_bytes=7))
+    assert list(snapshot["routes"]) == ["a", "b"]
+    total = snapshot["total"]
+    for name in ("requests", "aborted", "stored", "request_bytes", "response_bytes"):
+        assert total[name] == sum(route[name] for route in snapshot["routes"].values())
+    assert total["outcomes"]["hit"] == 1
+    assert total["upstream_s"] is None
