@@ -1,0 +1,59 @@
+"""A proxy for every test that asks for one, and the stores it may be given."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.support.larder import Larder, StartLarder, rules_text, serving
+from tests.support.origin import Origin
+from tests.support.redis_server import RedisServer
+
+
+@pytest.fixture
+async def larder(origin: Origin, tmp_path: Path) -> AsyncIterator[StartLarder]:
+    """Start a proxy before the origin; it ends with the test."""
+    numbers = count()
+    async with AsyncExitStack() as stack:
+
+        async def start(
+            routes: str = "",
+            *,
+            upstream: str = "",
+            shared: str = "none",
+            top: str = "",
+            clock: Callable[[], float] | None = None,
+            drain_s: float = 5.0,
+        ) -> Larder:
+            rules = tmp_path / f"rules-{next(numbers)}.yaml"
+            rules.write_text(rules_text(routes, upstream=upstream, shared=shared, top=top))
+            return await stack.enter_async_context(
+                serving(rules, {"ORIGIN": origin.url}, clock, drain_s)
+            )
+
+        yield start
+
+
+@pytest.fixture
+async def redis_server(tmp_path: Path) -> AsyncIterator[RedisServer]:
+    """A redis-server of the test's own."""
+    server = RedisServer(tmp_path / "redis")
+    await server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+async def shared(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """`store.shared` for both shared stores, one after the other."""
+    if request.param == "sqlite":
+        yield f"sqlite:{tmp_path / 'cache.db'}"
+        return
+    server = RedisServer(tmp_path / "redis")
+    await server.start()
+    yield server.url
+    server.close()

@@ -1,0 +1,187 @@
+"""Broadcast as a state machine: writers, readers that join, dawdle and leave, an end or a failure.
+
+The model is what was written. After each step every task runs until it has to wait, so the
+bounds are judged at rest, where a writer or a reader that waits in vain would show.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precondition, rule
+
+from proxy.errors import UpstreamError
+from proxy.flow.broadcast import Abandoned, Broadcast, Reader
+
+LIMIT, WINDOW, BIGGEST = 64, 32, 24
+
+
+@dataclass
+class Client:
+    """A reader and what it got; it asks for the next chunk only when it is told to."""
+
+    reader: Reader
+    chunks: AsyncGenerator[bytes, None]
+    got: bytearray = field(default_factory=bytearray)
+    asking: asyncio.Task[bytes] | None = None
+    ended: bool = False
+    error: Exception | None = None
+
+
+class Broadcasting(RuleBasedStateMachine):
+    clients = Bundle("clients")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.body = Broadcast(LIMIT, WINDOW)
+        self.written = bytearray()
+        self.here: list[Client] = []
+        self.all: list[Client] = []
+        self.writing: asyncio.Task[None] | None = None
+        self.abandoned = False
+        self.failure: UpstreamError | None = None
+
+    def settle(self) -> None:
+        """Let every task run until it waits, and take what came of it."""
+
+        async def turns() -> None:
+            for _ in range(12):
+                await asyncio.sleep(0)
+
+        self.loop.run_until_complete(turns())
+        if self.writing is not None and self.writing.done():
+            self.abandoned |= isinstance(self.writing.exception(), Abandoned)
+            self.writing = None
+        for client in self.here:
+            self._take(client)
+
+    def _take(self, client: Client) -> None:
+        if client.asking is None or not client.asking.done():
+            return
+        error = client.asking.exception()
+        if error is None:
+            client.got += client.asking.result()
+        else:
+            client.ended = True
+            client.error = error if isinstance(error, UpstreamError) else None
+        client.asking = None
+
+    @property
+    def open(self) -> bool:
+        return self.writing is None and not self.body.ended and not self.abandoned
+
+    @precondition(lambda self: self.open)
+    @rule(size=st.integers(1, BIGGEST))
+    def write(self, size: int) -> None:
+        chunk = bytes((len(self.written) + n) % 251 for n in range(size))
+        self.written += chunk
+        self.writing = self.loop.create_task(self.body.write(chunk))
+        self.settle()
+
+    @precondition(lambda self: self.open)
+    @rule(fails=st.booleans())
+    def end(self, *, fails: bool) -> None:
+        if fails:
+            self.failure = UpstreamError("broke off")
+            self.body.fail(self.failure)
+        else:
+            self.body.end()
+        self.settle()
+
+    @precondition(lambda self: self.open)
+    @rule()
+    def stop_recording(self) -> None:
+        self.body.stop_recording()
+
+    @rule(target=clients)
+    def join(self) -> Client | None:
+        reader = self.body.reader()
+        assert (reader is None) == (not self.body.whole)
+        if reader is None:
+            return None
+        client = Client(reader, reader.chunks())
+        self.here.append(client)
+        self.all.append(client)
+        return client
+
+    @rule(client=clients)
+    def ask(self, client: Client | None) -> None:
+        if client in self.here and client is not None and not client.ended:
+            client.asking = client.asking or self.loop.create_task(anext(client.chunks))
+            self.settle()
+
+    @rule(client=clients)
+    def leave(self, client: Client | None) -> None:
+        if client is None or client not in self.here:
+            return
+        self.here.remove(client)
+        if client.asking is not None:
+            client.asking.cancel()
+        self.settle()
+        self.loop.run_until_complete(client.chunks.aclose())
+        client.reader.close()
+        self.settle()
+
+    @invariant()
+    def every_reader_has_a_beginning_of_what_was_written(self) -> None:
+        for client in self.all:
+            assert self.written.startswith(client.got)
+
+    @invariant()
+    def a_reader_waits_only_for_what_is_not_there(self) -> None:
+        for client in self.here:
+            if client.asking is not None:
+                assert len(client.got) == len(self.written)
+                assert not self.body.ended
+
+    @invariant()
+    def a_writer_waits_only_for_a_reader_that_is_a_window_behind(self) -> None:
+        if self.writing is not None:
+            behind = (len(self.written) - len(c.got) for c in self.here if not c.ended)
+            assert max(behind, default=0) > WINDOW
+
+    @invariant()
+    def an_ended_reader_saw_it_all_and_the_error_there_was(self) -> None:
+        for client in self.here:
+            if client.ended:
+                assert (bytes(client.got), client.error) == (bytes(self.written), self.failure)
+
+    @invariant()
+    def memory_is_bounded(self) -> None:
+        retained = sum(map(len, self.body._chunks))  # noqa: SLF001  it is what must not grow
+        assert retained <= max(LIMIT, WINDOW) + BIGGEST
+        assert retained == self.body._retained  # noqa: SLF001
+
+    @invariant()
+    def what_is_whole_is_recorded(self) -> None:
+        if self.body.whole:
+            assert self.body.body() == self.written
+        assert self.body.whole or len(self.written) > 0
+
+    @invariant()
+    def only_what_nobody_reads_is_abandoned(self) -> None:
+        if self.abandoned:
+            assert not self.body.whole
+            assert [client for client in self.here if not client.ended] == []
+
+    def teardown(self) -> None:
+        """Whoever is still here reads on, and then everybody has everything."""
+        if self.open:
+            self.body.end()
+        for client in self.here:
+            while not client.ended and self.body.ended:
+                before = len(client.got)
+                self.ask(client)
+                assert client.ended or len(client.got) > before
+        for client in self.here:
+            client.reader.close()
+        self.settle()
+        assert self.writing is None
+        self.loop.close()
+
+
+TestBroadcasting = Broadcasting.TestCase
