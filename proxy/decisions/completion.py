@@ -9,13 +9,17 @@ from __future__ import annotations
 import re
 
 _EVENT_STREAM = "text/event-stream"
-_ERROR = re.compile(rb'(?m)^(?:event:[ ]?error[ ]*\r?$|data:[ ]?\{"error"[ ]?:[ ]?(?!null))')
+_ERROR = re.compile(rb'(?m)^(?:event:[ ]?error[ ]*\r?$|data:[ ]?\{"error"[ ]?:(?![ ]?null))')
 
 _TERMINALS: dict[str, tuple[re.Pattern[bytes], ...]] = {
     "openai": (
         re.compile(rb"(?m)^data:[ ]?\[DONE\][ ]*\r?$"),
         re.compile(rb"(?m)^event:[ ]?response\.completed[ ]*\r?$"),
-        re.compile(rb'(?m)^(?:event:[ ]?|data:[ ]?\{"type":[ ]?")[a-z_.]+\.(?:done|completed)\b'),
+        # Of media: `speech.audio.done`; but `response.output_text.done` ends one part only.
+        re.compile(
+            rb'(?m)^(?:event:[ ]?|data:[ ]?\{"type":[ ]?")(?!response\.)'
+            rb"[a-z_.]+\.(?:done|completed)\b"
+        ),
     ),
     "anthropic": (re.compile(rb"(?m)^event:[ ]?message_stop[ ]*\r?$"),),
 }

@@ -57,7 +57,9 @@ def client_fields(
     route: Route | None, status: int, fields: Fields, story: Story, now: float
 ) -> Fields:
     """The fields a client gets: end-to-end ones, the route's edits, and the story told."""
-    out = end_to_end(fields).without("content-length", "age", "x-cache")
+    out = end_to_end(fields).without("content-length", "x-cache")
+    if story.age_s is not None:
+        out = out.without("age")
     if route is not None:
         if route.client_cache is not None and status < 400:
             out = out.with_set("Cache-Control", route.client_cache)

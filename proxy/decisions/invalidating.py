@@ -22,7 +22,7 @@ def url_tags(upstream: Upstream, request: Request, response: Response) -> list[s
     targets = [
         url[len(base) :]
         for url in urls_invalidated(request.method, base + request.target, response)
-        if url.startswith(base)
+        if url.startswith(f"{base}/")
     ]
     tags = [url_tag(upstream.name, target) for target in targets]
     groups = groups_invalidated(request.method, response.fields)

@@ -23,8 +23,8 @@ from proxy.rules.wire import public_target
 
 if TYPE_CHECKING:
     from proxy.messages import Position, Response
-    from proxy.rules.route import Route
     from proxy.rules.lifetimes import TimedTtl
+    from proxy.rules.route import Route
     from proxy.rules.subject import Subject
 
 KEPT_TO_VALIDATE_S = 86_400.0
@@ -178,13 +178,15 @@ SLIDE_STEP = 0.1
 def slide(stored: StoredResponse, ttl: TimedTtl, now: float) -> StoredResponse | None:
     """The response with its lifetime counted from this use of it; None if it can stay as it is.
 
-    `ttl.maximum` bounds the whole life of an answer, however much it is used.
+    `ttl.maximum` bounds the whole life of an answer, however much it is used. An end that
+    answers name themselves (`from`) is not put off.
     """
-    if not ttl.sliding or ttl.default is None:
+    span = ttl.status.get(stored.status, ttl.default)
+    if not ttl.sliding or span is None or ttl.source is not None:
         return None
-    lifetime = stored.age(now) + ttl.default
+    lifetime = stored.age(now) + span
     if ttl.maximum is not None:
         lifetime = min(lifetime, ttl.maximum)
-    if lifetime - stored.lifetime < ttl.default * SLIDE_STEP:
+    if lifetime - stored.lifetime < span * SLIDE_STEP:
         return None
     return replace(stored, lifetime=lifetime)

@@ -42,8 +42,10 @@ CLAIMS = (
     "x-forwarded-scheme",
     "x-original-host",
     "x-host",
+    "x-forwarded-for",
+    "x-real-ip",
 )
-"""Fields in which a client says under which name it reached us; unkeyed input."""
+"""Fields in which a client says from where and under which name it reached us; unkeyed input."""
 
 
 def upstream_fields(

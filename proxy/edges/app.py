@@ -266,9 +266,11 @@ async def running(
 async def _run(settings: Settings, env: Mapping[str, str]) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
+    # Before anything listens: whoever sees it up may end it, and gets an orderly end.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # nothing is loaded yet
     async with running(settings, env) as app:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
         loop.add_signal_handler(signal.SIGHUP, lambda: tasks.spawn(app.reload(), "reload"))
         await stop.wait()
 

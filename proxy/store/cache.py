@@ -61,6 +61,7 @@ class Cache:
         on_operation: OnOperation = ignore,
     ) -> None:
         self._memory = memory
+        self._look = memory.look
         self._spawn = spawn
         self._clock = clock
         self._max_object = max_object
@@ -90,7 +91,7 @@ class Cache:
         """What memory has, at once."""
         if self._clock() > self._coherence.trusted_until:
             return None
-        return self._memory.look(key, now)
+        return self._look(key, now)
 
     def alive(self, entry: Stored) -> bool:
         """Whether an answer still on its way may be used: nothing it names was invalidated."""
@@ -174,8 +175,9 @@ class Cache:
         return position
 
     async def scan(self, selection: Selection = _ALL, *, now: float) -> AsyncIterator[EntryInfo]:
-        """The entries of both tiers, memory first, none twice, without those known to be dead.
+        """The entries of both tiers, memory first, without those known to be dead.
 
+        Redis may name one twice while its table grows or shrinks.
         StoreError if the shared store fails in the middle; memory has been listed by then.
         """
         seen = set()

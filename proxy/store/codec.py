@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import msgspec
@@ -21,7 +21,7 @@ from proxy.errors import CorruptEntryError
 from proxy.fields import Fields
 from proxy.messages import Stored, StoredResponse, Variants
 from proxy.outcomes import Tier
-from proxy.store.base import EntryInfo, Fact, FactKind, Record
+from proxy.store.base import EVERYTHING, EntryInfo, Fact, FactKind, Record
 
 MAGIC: Final = b"LRDR"
 VERSION: Final = 1
@@ -78,6 +78,13 @@ class Codec:
 
     compress: bool = True
     max_body: int = 1 << 30
+    # Making one costs more than using it. Not for two threads at once, so nor is a codec.
+    _packer: zstandard.ZstdCompressor = field(
+        default_factory=lambda: zstandard.ZstdCompressor(level=_LEVEL), init=False, compare=False
+    )
+    _unpacker: zstandard.ZstdDecompressor = field(
+        default_factory=zstandard.ZstdDecompressor, init=False, compare=False
+    )
 
     def encode(self, record: Record) -> bytes:
         """The bytes of a record."""
@@ -95,7 +102,7 @@ class Codec:
         packed = memoryview(data)[start:]
         if head.body_bytes > self.max_body:
             raise CorruptEntryError(f"a stored body claims {head.body_bytes} bytes")
-        body = _inflate(packed, head.body_bytes) if flags & _ZSTD else bytes(packed)
+        body = self._unpack(packed, head.body_bytes) if flags & _ZSTD else bytes(packed)
         if len(body) != head.body_bytes or zlib.crc32(body) != head.body_crc:
             raise CorruptEntryError("a stored body is not the one that was written")
         return Record(_entry_of(head, body), head.generations, head.epoch)
@@ -103,8 +110,14 @@ class Codec:
     def _pack(self, body: bytes) -> bytes | None:
         if not self.compress or len(body) < _WORTH_COMPRESSING:
             return None
-        packed = zstandard.ZstdCompressor(level=_LEVEL).compress(body)
+        packed = self._packer.compress(body)
         return packed if len(packed) < len(body) else None
+
+    def _unpack(self, packed: memoryview, length: int) -> bytes:
+        try:
+            return self._unpacker.decompress(packed, max_output_size=max(length, 1))
+        except zstandard.ZstdError as error:
+            raise CorruptEntryError("a stored body could not be decompressed") from error
 
 
 def head_length(data: bytes) -> int:
@@ -128,12 +141,16 @@ def encode_facts(facts: tuple[Fact, ...]) -> bytes:
 
 
 def decode_facts(data: bytes) -> tuple[Fact, ...]:
-    """The facts of one journal record; CorruptEntryError if they are none."""
+    """The facts of one journal record; what cannot be read is taken for a purge of all.
+
+    To refuse it would stop every instance at that record. A kind of fact that a
+    newer version writes is met the same way: too much dies, never too little.
+    """
     try:
         rows = _facts_decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise CorruptEntryError(f"a journal record could not be read: {error}") from error
-    return tuple(Fact(kind, text_in(value), soft) for kind, value, soft in rows)
+        return tuple(Fact(kind, text_in(value), soft) for kind, value, soft in rows)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return (Fact(FactKind.TAG, EVERYTHING),)
 
 
 def text_out(text: str) -> bytes:
@@ -251,10 +268,3 @@ def _read_head(data: bytes) -> tuple[int, int, _Head]:
         return flags, start, _decoder.decode(packed)
     except msgspec.MsgspecError as error:
         raise CorruptEntryError(f"the head of a stored value is damaged: {error}") from error
-
-
-def _inflate(packed: memoryview, length: int) -> bytes:
-    try:
-        return zstandard.ZstdDecompressor().decompress(packed, max_output_size=max(length, 1))
-    except zstandard.ZstdError as error:
-        raise CorruptEntryError("a stored body could not be decompressed") from error

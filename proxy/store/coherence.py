@@ -18,7 +18,7 @@ from typing import Final
 
 from proxy.messages import START, Position, Stored
 from proxy.store.base import LOCAL, Clock, EntryInfo, Fact, FactKind, JournalRecord, is_local
-from proxy.store.facts import MAX_WIDE, FactTable, Verdict, holds, worse
+from proxy.store.facts import MAX_TAGS, MAX_WIDE, FactTable, Verdict, holds, worse
 from proxy.store.memory import MemoryStore
 
 _NEVER: Final[Position] = (LOCAL - 1, 0)
@@ -28,10 +28,18 @@ _NEVER: Final[Position] = (LOCAL - 1, 0)
 class Coherence:
     """`max_lag` in seconds; `clock` counts seconds from anywhere and never goes back."""
 
-    def __init__(self, memory: MemoryStore, *, shared: bool, max_lag: float, clock: Clock) -> None:
+    def __init__(
+        self,
+        memory: MemoryStore,
+        *,
+        shared: bool,
+        max_lag: float,
+        clock: Clock,
+        max_tags: int = MAX_TAGS,
+    ) -> None:
         self._memory = memory
-        self._table = FactTable()
-        self._local = FactTable()
+        self._table = FactTable(max_tags)
+        self._local = FactTable(max_tags)
         self._clock = clock
         self._alone = not shared
         self._max_lag = max_lag

@@ -6,22 +6,18 @@
     larder:T:wide      hash: prefix and pattern facts -> position ('' is always there)
     larder:T:m:TAG     mark        larder:T:e:KEY   entry
 
-No command takes two keys. The token T is new whenever the server may have lost
-what it acknowledged: restarted without an append-only file, flushed, promoted.
+No command takes two keys. T is the epoch (redis_epoch.py), the Lua is
+redis_scripts.py's, how things are written redis_words.py's.
 """
-
-# ruff: noqa: ANN401  to the library's types every answer may be text; most of its calls are untyped
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
-from proxy.errors import CorruptEntryError, StoreError
 from proxy.messages import START, Position
-from proxy.store import codec, redis_scripts
+from proxy.store import codec, redis_epoch, redis_scan, redis_scripts
 from proxy.store.base import (
     EVERYTHING,
     Beat,
@@ -39,15 +35,22 @@ from proxy.store.base import (
     new_generation,
 )
 from proxy.store.redis_link import Link, check_version, parse_info, translated
+from proxy.store.redis_words import (
+    EPOCH,
+    LEASES,
+    entry_key,
+    key_of,
+    mark_in,
+    mark_key,
+    position_in,
+    records_in,
+    stream_in,
+    text_of,
+)
 
 JOURNAL_S: Final = 3600
 JOURNAL_RECORDS: Final = 1_000_000
-_EPOCH: Final = b"larder:epoch"
-_LEASES: Final = b"larder:leases"
-_PAGE: Final = 500
 _RECORDS: Final = 1000
-_TRIES: Final = 5
-_NEVER_PROMOTED: Final = "0" * 40
 
 
 class RedisStore:
@@ -80,7 +83,7 @@ class RedisStore:
     async def get(self, key: bytes) -> Record | None:
         """The record under `key`; Redis itself drops what has expired."""
         async with translated(self._deadline_s):
-            data: bytes | None = await self._link.pool.get(self._entry(key))
+            (data,) = await self._link.ask((b"GET", self._entry(key)))
         return None if data is None else self._codec.decode(data)
 
     async def put(self, key: bytes, record: Record) -> None:
@@ -100,38 +103,9 @@ class RedisStore:
         async with translated(self._patience_s):
             return int(await self._link.pool.unlink(self._entry(key))) > 0
 
-    async def scan(self) -> AsyncIterator[EntryInfo]:
+    def scan(self) -> AsyncIterator[EntryInfo]:
         """Every entry of this epoch, a page at a time; damaged ones are left out."""
-        prefix, cursor = self._entry(b""), 0
-        while True:
-            async with translated(self._patience_s):
-                cursor, names = await self._link.pool.scan(cursor, match=prefix + b"*", count=_PAGE)
-            for name, data in zip(names, await self._heads(names), strict=True):
-                listed = _listed(bytes.fromhex(name[len(prefix) :].decode("ascii")), data)
-                if listed is not None:
-                    yield listed
-            if int(cursor) == 0:
-                return
-
-    async def _heads(self, names: Sequence[bytes]) -> list[bytes]:
-        heads = await self._ranges([(name, codec.HEAD_BYTES) for name in names])
-        needed = enumerate(map(codec.head_length, heads))
-        longer = {index: length for index, length in needed if length > len(heads[index])}
-        whole = await self._ranges([(names[index], length) for index, length in longer.items()])
-        for index, head in zip(longer, whole, strict=True):
-            heads[index] = head
-        return heads
-
-    async def _ranges(self, wanted: Sequence[tuple[bytes, int]]) -> list[bytes]:
-        if not wanted:
-            return []
-        async with (
-            translated(self._patience_s),
-            self._link.pool.pipeline(transaction=False) as pipe,
-        ):
-            for name, length in wanted:
-                pipe.getrange(name, 0, length - 1)
-            return list(await pipe.execute())
+        return redis_scan.scan(self._link.pool, self._token, self._patience_s)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -148,63 +122,34 @@ class RedisStore:
         async with translated(3 * self._patience_s), self._link.fresh() as client:
             info = parse_info(await client.execute_command("INFO"))
             check_version(info)
-            token = await self._settle(client, info, floor)
-            end = await self._last(client, self._key("journal", token))
+            token = await redis_epoch.settle(client, info, floor)
+            end = await redis_epoch.last(client, token)
         self._token = token
         await self._link.joined(info["run_id"])
         return Opened(token, end)
-
-    async def _settle(self, client: Any, info: dict[str, str], floor: Position) -> str:
-        run_id = info["run_id"].encode("ascii")
-        for _ in range(_TRIES):
-            was: bytes = await client.get(_EPOCH) or b""
-            token, _, known_run = was.partition(b" ")
-            whole = bool(token) and await self._is_whole(client, token.decode("ascii"))
-            if whole and known_run == run_id:
-                return token.decode("ascii")
-            if not (whole and _kept_everything(info)):
-                token = await self._begin(client, floor)
-            wanted = token + b" " + run_id
-            if await _evaluate(client, redis_scripts.REPLACE, _EPOCH, was, wanted) == wanted:
-                return token.decode("ascii")
-        raise StoreError("several instances begin a journal at once; trying again")
-
-    async def _is_whole(self, client: Any, token: str) -> bool:
-        journal = await client.exists(self._key("journal", token))
-        return bool(journal and await client.hexists(self._key("wide", token), ""))
-
-    async def _begin(self, client: Any, floor: Position) -> bytes:
-        """A journal under a new token, complete before anyone can know of it."""
-        token = secrets.token_hex(8)
-        seconds, micros = await client.time()
-        first = max(int(seconds) * 1000 + int(micros) // 1000, floor[0] + 1)
-        await client.hset(self._key("wide", token), "", "0-0")
-        fields = {"p": "0-0", "f": codec.encode_facts(())}
-        await client.xadd(self._key("journal", token), fields, id=f"{first}-0")
-        return token.encode("ascii")
 
     async def append(self, facts: Sequence[Fact], floor: Position = START) -> Position:
         """Append one record."""
         payload = codec.encode_facts(tuple(facts))
         journal = self._key("journal")
         async with translated(self._deadline_s):
-            id_ = await _evaluate(
+            id_ = await redis_epoch.evaluate(
                 self._link.pool,
                 redis_scripts.APPEND,
                 journal,
                 payload,
-                _text(floor),
+                text_of(floor),
                 JOURNAL_S,
                 JOURNAL_RECORDS,
             )
         if not id_:
             raise JournalLostError("the journal is no longer there")
-        return _position(id_)
+        return position_in(id_)
 
     async def confirm(self, facts: Sequence[Fact], position: Position) -> None:
         """Raise the marks; note prefixes and patterns."""
         wide = [codec.encode_facts((fact,)) for fact in facts if fact.kind is not FactKind.TAG]
-        at = _text(position)
+        at = text_of(position)
         calls: list[tuple[Any, ...]] = [
             (
                 redis_scripts.RAISE,
@@ -229,9 +174,9 @@ class RedisStore:
         block = ("BLOCK", max(1, int(wait_s * 1000))) if wait_s > 0 else ()
         async with translated(wait_s + self._patience_s):
             answer = await self._link.follow.execute_command(
-                "XREAD", "COUNT", _RECORDS, *block, "STREAMS", self._key("journal"), _text(after)
+                "XREAD", "COUNT", _RECORDS, *block, "STREAMS", self._key("journal"), text_of(after)
             )
-        return _records(_stream(answer))
+        return records_in(stream_in(answer))
 
     async def tail(self, seconds: float) -> tuple[JournalRecord, ...]:
         """The records of the last `seconds` by the server's clock."""
@@ -242,7 +187,7 @@ class RedisStore:
             while page := await self._link.pool.xrange(journal, since, "+", count=_RECORDS):
                 found += page
                 since = f"({page[-1][0].decode('ascii')}"
-        return _records(found)
+        return records_in(found)
 
     async def wide(self) -> tuple[tuple[Fact, Position], ...]:
         """The active prefix and pattern facts; JournalLostError if they were evicted."""
@@ -251,7 +196,7 @@ class RedisStore:
         if b"" not in known:
             raise JournalLostError("the prefix and pattern facts are no longer there")
         return tuple(
-            (codec.decode_facts(fact)[0], _position(at)) for fact, at in known.items() if fact
+            (codec.decode_facts(fact)[0], position_in(at)) for fact, at in known.items() if fact
         )
 
     # -- marks
@@ -265,64 +210,54 @@ class RedisStore:
             *marks, last = await self._all(calls, last=journal)
         if not last:
             raise JournalLostError("the journal is no longer there")
-        return Reach(epoch, tuple(map(_parse_mark, marks)), _position(last[0][0]))
+        return Reach(epoch, tuple(map(mark_in, marks)), position_in(last[0][0]))
 
     async def marks(self, tags: Sequence[str]) -> tuple[Mark | None, ...]:
         """The marks as they are."""
-        async with (
-            translated(self._deadline_s),
-            self._link.pool.pipeline(transaction=False) as pipe,
-        ):
-            for tag in tags:
-                pipe.get(self._mark(tag))
-            found = await pipe.execute()
-        return tuple(None if mark is None else _parse_mark(mark) for mark in found)
+        commands = [(b"GET", self._mark(tag)) for tag in tags]
+        async with translated(self._deadline_s):
+            found = await self._link.ask(*commands)
+        return tuple(None if mark is None else mark_in(mark) for mark in found)
 
     # -- leases
 
     async def beat(self, beat: Beat) -> Position:
         """Renew a lease; the journal's end."""
-        lease = (self._token, _text(beat.position), int(beat.lease_s * 1000))
+        lease = (self._token, text_of(beat.position), int(beat.lease_s * 1000))
         async with translated(self._patience_s):
             client = self._link.follow
-            epoch: bytes = await client.get(_EPOCH) or b""
+            epoch: bytes = await client.get(EPOCH) or b""
             if epoch.partition(b" ")[0].decode("ascii") != self._token:
                 raise JournalLostError("another journal was begun")
-            await _evaluate(client, redis_scripts.BEAT, _LEASES, beat.instance, *lease)
-            return await self._last(client, self._key("journal"))
+            await redis_epoch.evaluate(client, redis_scripts.BEAT, LEASES, beat.instance, *lease)
+            return await redis_epoch.last(client, self._token)
 
     async def leave(self, instance: str) -> None:
         """End a lease."""
         async with translated(self._patience_s):
-            await self._link.pool.hdel(_LEASES, instance)
+            await self._link.pool.hdel(LEASES, instance)
 
     async def behind(self, position: Position) -> tuple[str, ...]:
         """The instances with a lease that are not there yet."""
         async with translated(self._patience_s):
-            names = await _evaluate(
-                self._link.pool, redis_scripts.BEHIND, _LEASES, self._token, _text(position)
+            names = await redis_epoch.evaluate(
+                self._link.pool, redis_scripts.BEHIND, LEASES, self._token, text_of(position)
             )
         return tuple(name.decode("ascii") for name in names)
 
     # -- keys and calls
 
-    def _key(self, kind: str, token: str | None = None) -> bytes:
-        return f"larder:{self._token if token is None else token}:{kind}".encode("ascii")
+    def _key(self, kind: str) -> bytes:
+        return key_of(self._token, kind)
 
     def _entry(self, key: bytes) -> bytes:
-        return self._key("e:") + key.hex().encode("ascii")
+        return entry_key(self._token, key)
 
     def _mark(self, tag: str) -> bytes:
-        return self._key("m:") + codec.text_out(tag)
+        return mark_key(self._token, tag)
 
     def _life_ms(self, expires_at: float) -> int:
         return max(1, int((expires_at - self._clock()) * 1000))
-
-    async def _last(self, client: Any, journal: bytes) -> Position:
-        last = await client.xrevrange(journal, count=1)
-        if not last:
-            raise JournalLostError("the journal is no longer there")
-        return _position(last[0][0])
 
     async def _all(self, calls: Sequence[tuple[Any, ...]], last: bytes | None = None) -> list[Any]:
         """Scripts of one key each, sent together; then, if asked, the last record of a stream."""
@@ -332,49 +267,3 @@ class RedisStore:
             if last is not None:
                 pipe.xrevrange(last, count=1)
             return list(await pipe.execute())
-
-
-async def _evaluate(client: Any, script: str, key: bytes, *arguments: Any) -> Any:
-    return await client.execute_command("EVAL", script, 1, key, *arguments)
-
-
-def _kept_everything(info: dict[str, str]) -> bool:
-    """Whether it has all that any run of it acknowledged: an append-only file, no failover."""
-    return info.get("aof_enabled") == "1" and info.get("master_replid2") == _NEVER_PROMOTED
-
-
-def _text(position: Position) -> str:
-    return f"{position[0]}-{position[1]}"
-
-
-def _position(id_: bytes) -> Position:
-    ms, _, seq = id_.partition(b"-")
-    return (int(ms), int(seq))
-
-
-def _parse_mark(mark: bytes) -> Mark:
-    generation, hard, soft = mark.split(b" ")
-    return Mark(int(generation), _position(hard), _position(soft))
-
-
-def _stream(answer: Any) -> list[Any]:
-    """The records in an XREAD answer about one stream."""
-    if not answer:
-        return []
-    streams = list(answer.values()) if isinstance(answer, dict) else [answer[0][1]]
-    records = streams[0]
-    return list(records[0] if records and isinstance(records[0], list) else records)
-
-
-def _records(rows: Sequence[Any]) -> tuple[JournalRecord, ...]:
-    return tuple(
-        JournalRecord(_position(id_), _position(fields[b"p"]), codec.decode_facts(fields[b"f"]))
-        for id_, fields in rows
-    )
-
-
-def _listed(key: bytes, data: bytes) -> EntryInfo | None:
-    try:
-        return codec.info(key, data)
-    except CorruptEntryError:
-        return None

@@ -29,6 +29,7 @@ _BUSY_S: Final = 5.0
 
 _log = logging.getLogger(__name__)
 Value = TypeVar("Value")
+_Outcome = tuple[Any, Exception | None]
 
 
 @dataclass(slots=True)
@@ -39,16 +40,12 @@ class _Job(Generic[Value]):
     loop: asyncio.AbstractEventLoop
 
     def settle(self, value: Value | None, error: Exception | None) -> None:
-        def done() -> None:
-            if self.future.done():
-                return
-            if error is not None:
-                self.future.set_exception(error)
-            else:
-                self.future.set_result(value)  # type: ignore[arg-type]  # None only with an error
-
-        with suppress(RuntimeError):  # the loop was closed before its answer came
-            self.loop.call_soon_threadsafe(done)
+        if self.future.done():
+            return
+        if error is not None:
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(value)  # type: ignore[arg-type]  # None only with an error
 
 
 class SqliteFile:
@@ -75,7 +72,7 @@ class SqliteFile:
         *,
         writes: bool = True,
     ) -> Value:
-        """The outcome of `do`, in a transaction that others may share; StoreError if it fails."""
+        """What `do` returns; those that write share transactions. StoreError if it fails."""
         if self._closed:
             raise StoreError("the SQLite store is closed")
         if self._thread is None:
@@ -145,9 +142,10 @@ class SqliteFile:
         return batch, False
 
     def _carry_out(self, batch: list[_Job[Any]]) -> None:
-        outcomes: list[tuple[Any, Exception | None]] = []
+        outcomes: list[_Outcome] = []
+        begin = self._transaction if any(job.writes for job in batch) else self._snapshots
         try:
-            with self._transaction(writes=any(job.writes for job in batch)) as connection:
+            with begin() as connection:
                 outcomes = [_outcome(job, connection) for job in batch]
         except (sqlite3.Error, OSError) as error:
             failure = StoreError(f"SQLite: {error}")
@@ -155,22 +153,29 @@ class SqliteFile:
             self._look_at(error)
         if self._stale:
             self._shut()
-        for job, (value, failed) in zip(batch, outcomes, strict=True):
-            job.settle(value, failed)
+        _settle(batch, outcomes)
 
     def _rest(self) -> None:
         try:
-            with self._transaction(writes=True) as connection:
+            with self._transaction() as connection:
                 self._idle(connection)
         except (sqlite3.Error, OSError) as error:
             self._look_at(error)
 
     @contextmanager
-    def _transaction(self, *, writes: bool) -> Iterator[sqlite3.Connection]:
-        connection = self._connection or self._open()
-        self._connection = connection
+    def _snapshots(self) -> Iterator[sqlite3.Connection]:
+        """Reads alone: each statement sees a snapshot of its own, so none is begun or ended.
+
+        Every statement costs the thread a fight for the interpreter lock, twice.
+        """
+        self._connection = self._connection or self._open()
+        yield self._connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._connection = connection = self._connection or self._open()
         # A reader that became a writer half-way could find its snapshot outdated.
-        connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+        connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection
             connection.execute("COMMIT")
@@ -218,11 +223,26 @@ def set_aside(path: Path, error: Exception) -> None:
     _log.error("a damaged SQLite file is set aside as %s and a new one begun: %s", aside, error)
 
 
-def _outcome(job: _Job[Any], connection: sqlite3.Connection) -> tuple[Any, Exception | None]:
+def _outcome(job: _Job[Any], connection: sqlite3.Connection) -> _Outcome:
     try:
         return job.do(connection), None
     except StoreError as error:
         return None, error
+
+
+def _settle(batch: list[_Job[Any]], outcomes: list[_Outcome]) -> None:
+    """Wake each loop once, however many of its jobs are done."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Job[Any], _Outcome]]] = {}
+    for job, outcome in zip(batch, outcomes, strict=True):
+        by_loop.setdefault(job.loop, []).append((job, outcome))
+    for loop, settled in by_loop.items():
+        with suppress(RuntimeError):  # the loop was closed before its answer came
+            loop.call_soon_threadsafe(_tell, settled)
+
+
+def _tell(settled: list[tuple[_Job[Any], _Outcome]]) -> None:
+    for job, (value, error) in settled:
+        job.settle(value, error)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from tests.support.larder import Larder, StartLarder, rules_text, serving
+from tests.support.larder import Larder, StartLarder, rules_text, serving, together
 from tests.support.origin import Origin
 from tests.support.redis_server import RedisServer
 
@@ -18,7 +17,7 @@ from tests.support.redis_server import RedisServer
 async def larder(origin: Origin, tmp_path: Path) -> AsyncIterator[StartLarder]:
     """Start a proxy before the origin; it ends with the test."""
     numbers = count()
-    async with AsyncExitStack() as stack:
+    async with together() as enter:
 
         async def start(
             routes: str = "",
@@ -31,20 +30,9 @@ async def larder(origin: Origin, tmp_path: Path) -> AsyncIterator[StartLarder]:
         ) -> Larder:
             rules = tmp_path / f"rules-{next(numbers)}.yaml"
             rules.write_text(rules_text(routes, upstream=upstream, shared=shared, top=top))
-            return await stack.enter_async_context(
-                serving(rules, {"ORIGIN": origin.url}, clock, drain_s)
-            )
+            return await enter(serving(rules, {"ORIGIN": origin.url}, clock, drain_s))
 
         yield start
-
-
-@pytest.fixture
-async def redis_server(tmp_path: Path) -> AsyncIterator[RedisServer]:
-    """A redis-server of the test's own."""
-    server = RedisServer(tmp_path / "redis")
-    await server.start()
-    yield server
-    server.close()
 
 
 @pytest.fixture(params=["sqlite", "redis"])

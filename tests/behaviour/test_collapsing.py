@@ -35,12 +35,8 @@ def states(answers: list[Answer]) -> dict[str, int]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "routes", [pytest.param("", id="http"), pytest.param(RULE, id="rule")]
-)
-async def test_two_hundred_plain_requests(
-    larder: StartLarder, origin: Origin, routes: str
-) -> None:
+@pytest.mark.parametrize("routes", [pytest.param("", id="http"), pytest.param(RULE, id="rule")])
+async def test_two_hundred_plain_requests(larder: StartLarder, origin: Origin, routes: str) -> None:
     """Issue 2, «It must show» 4."""
     head = asyncio.Event()
     origin.reply(answer("body", fields=[("Cache-Control", "max-age=60")], hold_head=head))
@@ -87,7 +83,9 @@ async def test_two_hundred_streaming_requests_and_the_first_leaves_half_way(
 async def test_a_follower_gets_the_stream_as_it_comes(larder: StartLarder, origin: Origin) -> None:
     """Not only at its end: both have the first event while the upstream holds the rest."""
     rest = asyncio.Event()
-    origin.reply(answer(chunks=["data: 0\n\n", "data: 1\n\n"], fields=[EVENTS], hold_body=rest, hold_at=12))
+    origin.reply(
+        answer(chunks=["data: 0\n\n", "data: 1\n\n"], fields=[EVENTS], hold_body=rest, hold_at=12)
+    )
     proxy = await larder(RULE)
     url = proxy.app.proxy_url
     async with Connection.open(url) as leader, Connection.open(url) as follower:
@@ -139,19 +137,63 @@ async def each_its_own(
 @pytest.mark.parametrize(
     ("routes", "answers", "asked"),
     [
-        pytest.param("", {"Cache-Control": "private, max-age=60"}, [{"X-Who": "a"}, {"X-Who": "b"}], id="private"),
-        pytest.param("", {"Cache-Control": "no-store"}, [{"X-Who": "a"}, {"X-Who": "b"}], id="no-store"),
-        pytest.param("", {"Cache-Control": "max-age=60", "Vary": "X-Who"}, [{"X-Who": "a"}, {"X-Who": "b"}], id="vary"),
-        pytest.param("", {"Cache-Control": "max-age=60", "Vary": "*"}, [{"X-Who": "a"}, {"X-Who": "b"}], id="vary-star"),
-        pytest.param(RULE, {"Vary": "X-Who"}, [{"X-Who": "a"}, {"X-Who": "b"}], id="vary-under-a-rule"),
-        pytest.param("", {"Cache-Control": "max-age=60"}, [{"X-Who": "a", "Authorization": "a"}, {"X-Who": "b", "Authorization": "b"}], id="authorization"),
-        pytest.param("", {"Cache-Control": "max-age=60"}, [{"X-Who": "a", "Cookie": "a"}, {"X-Who": "b", "Cookie": "b"}], id="cookie"),
-        pytest.param(RULE, {}, [{"X-Who": "a", "Authorization": "a"}, {"X-Who": "b", "Authorization": "b"}], id="credential-under-a-rule"),
-        pytest.param(RULE, {}, [{"X-Who": "a", "Authorization": "a"}, {"X-Who": "b"}], id="credential-and-none"),
+        pytest.param(
+            "",
+            {"Cache-Control": "private, max-age=60"},
+            [{"X-Who": "a"}, {"X-Who": "b"}],
+            id="private",
+        ),
+        pytest.param(
+            "", {"Cache-Control": "no-store"}, [{"X-Who": "a"}, {"X-Who": "b"}], id="no-store"
+        ),
+        pytest.param(
+            "",
+            {"Cache-Control": "max-age=60", "Vary": "X-Who"},
+            [{"X-Who": "a"}, {"X-Who": "b"}],
+            id="vary",
+        ),
+        pytest.param(
+            "",
+            {"Cache-Control": "max-age=60", "Vary": "*"},
+            [{"X-Who": "a"}, {"X-Who": "b"}],
+            id="vary-star",
+        ),
+        pytest.param(
+            RULE, {"Vary": "X-Who"}, [{"X-Who": "a"}, {"X-Who": "b"}], id="vary-under-a-rule"
+        ),
+        pytest.param(
+            "",
+            {"Cache-Control": "max-age=60"},
+            [{"X-Who": "a", "Authorization": "a"}, {"X-Who": "b", "Authorization": "b"}],
+            id="authorization",
+        ),
+        pytest.param(
+            "",
+            {"Cache-Control": "max-age=60"},
+            [{"X-Who": "a", "Cookie": "a"}, {"X-Who": "b", "Cookie": "b"}],
+            id="cookie",
+        ),
+        pytest.param(
+            RULE,
+            {},
+            [{"X-Who": "a", "Authorization": "a"}, {"X-Who": "b", "Authorization": "b"}],
+            id="credential-under-a-rule",
+        ),
+        pytest.param(
+            RULE,
+            {},
+            [{"X-Who": "a", "Authorization": "a"}, {"X-Who": "b"}],
+            id="credential-and-none",
+        ),
         pytest.param("- {name: all, ttl: off}", {}, [{"X-Who": "a"}, {"X-Who": "b"}], id="ttl-off"),
-        pytest.param("- {name: all, ttl: 5m, collapse: false}", {}, [{"X-Who": "a"}, {"X-Who": "b"}], id="collapse-off"),
+        pytest.param(
+            "- {name: all, ttl: 5m, collapse: false}",
+            {},
+            [{"X-Who": "a"}, {"X-Who": "b"}],
+            id="collapse-off",
+        ),
     ],
-)  # fmt: skip
+)
 async def test_what_may_not_be_shared_each_fetches_for_itself(
     larder: StartLarder, origin: Origin, routes: str, answers: FieldLines, asked: list[FieldLines]
 ) -> None:
@@ -207,60 +249,3 @@ async def test_those_who_waited_share_a_broken_connection(
         head.set()
     assert {each.status for each in asked.result()} == {502}
     assert len(origin.requests) == 1
-
-
-@pytest.mark.parametrize("write", ["unsafe method", "rule"])
-async def test_a_write_acknowledged_in_the_middle_is_seen_by_whoever_comes_later(
-    larder: StartLarder, origin: Origin, write: str
-) -> None:
-    """The race of the stale set.
-
-    1. a reader's fetch begins and the upstream has read the old value;
-    2. a write is answered, so its writer may rely on it;
-    3. another reader comes, while the first one's answer is still on its way;
-    4. the old answer arrives: for the first reader, who asked before the write, but not
-       for the second; and it must not be what is stored.
-    """
-    old = asyncio.Event()
-    fields = {"Cache-Control": "max-age=60"}
-    by_rule = (
-        "- {name: read, match: GET /a, ttl: 5m, tags: [thing]}\n"
-        "- {name: write, match: POST /w, invalidate: {tags: [thing]}}"
-    )
-    proxy = await larder(by_rule if write == "rule" else "")
-    origin.reply(answer("old", fields=fields, hold_head=old), answer("written"))
-    async with asyncio.TaskGroup() as group:
-        first = group.create_task(proxy.get("/db/a"))  # 1
-        await origin.received(1)
-        target = "/db/w" if write == "rule" else "/db/a"
-        assert (await proxy.post(target, "new")).body == b"written"  # 2
-        origin.reply(answer("new", fields=fields))
-        second = group.create_task(proxy.get("/db/a"))  # 3
-        await in_flight(proxy, 2)
-        old.set()  # 4
-    assert (first.result().body, second.result().body) == (b"old", b"new")
-    third = await proxy.get("/db/a")
-    assert (third.body, third["X-Cache"]) == (b"new", "HIT")
-
-
-async def test_a_reader_that_joins_a_stream_after_a_write_does_not_get_the_old_one(
-    larder: StartLarder, origin: Origin
-) -> None:
-    """As above, when the old answer's head is here already and its body still comes."""
-    rest = asyncio.Event()
-    fields = {"Cache-Control": "max-age=60"}
-    origin.reply(
-        answer("old body", fields=fields, hold_body=rest, hold_at=3),
-        answer("written"),
-        answer("new", fields=fields),
-    )
-    proxy = await larder()
-    async with Connection.open(proxy.app.proxy_url) as reader:
-        await reader.ask("GET", "/db/a")
-        await reader.start()
-        assert (await proxy.post("/db/a", "new")).body == b"written"
-        assert (await proxy.get("/db/a")).body == b"new"
-        rest.set()
-        assert await reader.piece()
-    await proxy.landed()
-    assert (await proxy.get("/db/a")).body == b"new"

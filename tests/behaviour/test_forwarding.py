@@ -24,7 +24,15 @@ GONE = {"x-private", "keep-alive", "proxy-connection", "te", "upgrade"}
 async def test_hop_by_hop_fields_end_here(larder: StartLarder, origin: Origin, routes: str) -> None:
     """§7.6.1: and whatever Connection names; everything else goes on, in both directions."""
     origin.reply(
-        answer("x", fields=[("Connection", "X-Private"), ("X-Private", "1"), ("Keep-Alive", "timeout=5"), ("X-Kept", "2")])
+        answer(
+            "x",
+            fields=[
+                ("Connection", "X-Private"),
+                ("X-Private", "1"),
+                ("Keep-Alive", "timeout=5"),
+                ("X-Kept", "2"),
+            ],
+        )
     )
     proxy = await larder(routes)
     told = await proxy.get("/db/a", [*HOP_BY_HOP, ("X-Kept", "1")])
@@ -83,7 +91,14 @@ async def test_nothing_outside_the_key_shapes_an_answer_that_is_stored(
     """Cache poisoning by unkeyed fields: what a client claims of hosts does not go up."""
     origin.handler = lambda _: answer("x")
     proxy = await larder("- {name: all, ttl: 5m}")
-    claims = ["X-Forwarded-Host", "X-Forwarded-Proto", "X-Host", "Forwarded", "X-Forwarded-Prefix", "X-Original-Host"]
+    claims = [
+        "X-Forwarded-Host",
+        "X-Forwarded-Proto",
+        "X-Host",
+        "Forwarded",
+        "X-Forwarded-Prefix",
+        "X-Original-Host",
+    ]
     await proxy.get("/db/a", [(name, "evil.test") for name in claims])
     assert "evil.test" not in origin.last.raw.decode()
 
@@ -104,7 +119,7 @@ async def test_nothing_outside_the_key_shapes_an_answer_that_is_stored(
         pytest.param("/db/a;p=1,2:3@4!$&'()*", "/a;p=1,2:3@4!$&'()*", id="sub-delimiters"),
         pytest.param("http://larder.test/db/a?x", "/a?x", id="absolute-form"),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("routes", ["", OFF], ids=["http", "off"])
 async def test_the_target_goes_up_byte_for_byte(
     larder: StartLarder, origin: Origin, routes: str, asked: str, sent: str
@@ -124,14 +139,26 @@ async def test_the_target_goes_up_byte_for_byte(
         pytest.param(b"GET db/a HTTP/1.1\r\nHost: a\r\n\r\n", id="no-slash"),
         pytest.param(b"GET /db/a HTTP/1.1\r\nHost: a\r\nX Y: 1\r\n\r\n", id="space-in-a-name"),
         pytest.param(b"GET /db/a HTTP/1.1\r\nHost: a\r\nX : 1\r\n\r\n", id="space-before-colon"),
-        pytest.param(b"POST /db/a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", id="both-lengths"),
-        pytest.param(b"POST /db/a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", id="two-lengths"),
-        pytest.param(b"POST /db/a HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\na", id="signed-length"),
-        pytest.param(b"POST /db/a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", id="unknown-coding"),
+        pytest.param(
+            b"POST /db/a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            id="both-lengths",
+        ),
+        pytest.param(
+            b"POST /db/a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+            id="two-lengths",
+        ),
+        pytest.param(
+            b"POST /db/a HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\na", id="signed-length"
+        ),
+        pytest.param(
+            b"POST /db/a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+            id="unknown-coding",
+        ),
         pytest.param(b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", id="connect"),
         pytest.param(b"\x16\x03\x01\x02\x00\r\n\r\n", id="tls-on-a-plain-port"),
     ],
-)  # fmt: skip
+)
 async def test_a_bad_request_is_refused_and_its_connection_closed(
     larder: StartLarder, origin: Origin, raw: bytes
 ) -> None:
@@ -168,7 +195,9 @@ async def test_fields_too_large_are_refused(larder: StartLarder, origin: Origin)
 EXPECTS = b"POST /db/a HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n"
 
 
-@pytest.mark.parametrize("routes", ["", "- {name: all, match: POST /a, ttl: 5m}"], ids=["relayed", "keyed"])
+@pytest.mark.parametrize(
+    "routes", ["", "- {name: all, match: POST /a, ttl: 5m}"], ids=["relayed", "keyed"]
+)
 async def test_a_client_that_waits_is_invited_once(
     larder: StartLarder, origin: Origin, routes: str
 ) -> None:
@@ -200,5 +229,7 @@ async def test_interim_answers_are_relayed(larder: StartLarder, origin: Origin) 
     origin.reply(answer("x", interim=[(103, [("Link", "</a.css>; rel=preload")])]))
     proxy = await larder()
     told = await proxy.get("/db/a")
-    assert [(each.status, each["Link"]) for each in told.interim] == [(103, "</a.css>; rel=preload")]
+    assert [(each.status, each["Link"]) for each in told.interim] == [
+        (103, "</a.css>; rel=preload")
+    ]
     assert told.body == b"x"

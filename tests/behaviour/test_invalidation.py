@@ -135,13 +135,36 @@ S1, S2, LIST, OTHER = (
         pytest.param("DELETE", S1, "", 410, {}, {S1, LIST}, id="on-410"),
         pytest.param("POST", LIST, "{}", 201, {"after": "s2"}, {S2, LIST}, id="response-body"),
         pytest.param("POST", LIST, "{}", 201, {}, {LIST}, id="response-body-lacks-it"),
-        pytest.param("POST", "/db/rebuild", '{"project":1}', 200, {"done": True}, {S1, S2, LIST}, id="request-body-when"),
-        pytest.param("POST", "/db/rebuild", '{"project":1}', 200, {"done": False}, set(), id="when-does-not-hold"),
+        pytest.param(
+            "POST",
+            "/db/rebuild",
+            '{"project":1}',
+            200,
+            {"done": True},
+            {S1, S2, LIST},
+            id="request-body-when",
+        ),
+        pytest.param(
+            "POST",
+            "/db/rebuild",
+            '{"project":1}',
+            200,
+            {"done": False},
+            set(),
+            id="when-does-not-hold",
+        ),
         pytest.param("POST", "/db/drop?project=1", "", 200, {}, {S1, S2, LIST}, id="prefix"),
     ],
-)  # fmt: skip
+)
 async def test_invalidate_of_a_rule(
-    larder: StartLarder, origin: Origin, method: str, target: str, body: str, status: int, said: object, gone: set[str]
+    larder: StartLarder,
+    origin: Origin,
+    method: str,
+    target: str,
+    body: str,
+    status: int,
+    said: object,
+    gone: set[str],
 ) -> None:
     def reply(request: Received) -> Answer:
         if request.method == "GET":

@@ -31,17 +31,32 @@ async def filled(larder: StartLarder, origin: Origin) -> Larder:
         pytest.param({"Range": "bytes=10-"}, 416, b"", "bytes */10", id="unsatisfiable"),
         pytest.param({"Range": "lines=1-2"}, 200, BODY, None, id="unknown-unit"),
         pytest.param({"Range": "bytes=4-2"}, 200, BODY, None, id="malformed"),
-        pytest.param({"Range": "bytes=0-3", "If-Range": '"v1"'}, 206, b"0123", "bytes 0-3/10", id="if-range"),
-        pytest.param({"Range": "bytes=0-3", "If-Range": '"v0"'}, 200, BODY, None, id="if-range-changed"),
-        pytest.param({"Range": "bytes=0-3", "If-None-Match": '"v1"'}, 304, b"", None, id="condition-first"),
+        pytest.param(
+            {"Range": "bytes=0-3", "If-Range": '"v1"'}, 206, b"0123", "bytes 0-3/10", id="if-range"
+        ),
+        pytest.param(
+            {"Range": "bytes=0-3", "If-Range": '"v0"'}, 200, BODY, None, id="if-range-changed"
+        ),
+        pytest.param(
+            {"Range": "bytes=0-3", "If-None-Match": '"v1"'}, 304, b"", None, id="condition-first"
+        ),
     ],
-)  # fmt: skip
+)
 async def test_a_range_of_what_is_stored(
-    larder: StartLarder, origin: Origin, fields: FieldLines, status: int, body: bytes, content_range: str | None
+    larder: StartLarder,
+    origin: Origin,
+    fields: FieldLines,
+    status: int,
+    body: bytes,
+    content_range: str | None,
 ) -> None:
     proxy = await filled(larder, origin)
     told = await proxy.get("/db/a", fields)
-    assert (told.status, told["X-Cache"], told.fields.get("content-range")) == (status, "HIT", content_range)
+    assert (told.status, told["X-Cache"], told.fields.get("content-range")) == (
+        status,
+        "HIT",
+        content_range,
+    )
     assert status == 416 or told.body == body
     assert len(origin.requests) == 1
 
@@ -54,7 +69,10 @@ async def test_a_range_of_what_is_not_stored_goes_up_and_is_not_stored(
     proxy = await larder()
     told = await proxy.get("/db/a", {"Range": "bytes=0-3", "If-Range": '"v1"'})
     assert (told.status, told.body, told["X-Cache"]) == (206, b"0123", "BYPASS")
-    assert (origin.last.fields.get("range"), origin.last.fields.get("if-range")) == ("bytes=0-3", '"v1"')
+    assert (origin.last.fields.get("range"), origin.last.fields.get("if-range")) == (
+        "bytes=0-3",
+        '"v1"',
+    )
     whole = await proxy.get("/db/a")
     assert (whole.status, whole.body, whole["X-Cache"]) == (200, BODY, "MISS")
 

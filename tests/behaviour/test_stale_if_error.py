@@ -39,7 +39,12 @@ async def stale_proxy(
 @both
 @pytest.mark.parametrize("trouble", TROUBLE)
 async def test_the_stale_answer_stands_in(
-    larder: StartLarder, origin: Origin, clock: ManualClock, routes: str, fields: Fields, trouble: str
+    larder: StartLarder,
+    origin: Origin,
+    clock: ManualClock,
+    routes: str,
+    fields: Fields,
+    trouble: str,
 ) -> None:
     proxy = await stale_proxy(larder, origin, clock, routes, fields)
     failing: Answer = TROUBLE[trouble]
@@ -83,14 +88,21 @@ async def test_past_the_window_the_error_is_told(
 @both
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 429, 501])
 async def test_an_answer_that_is_no_trouble_is_told(
-    larder: StartLarder, origin: Origin, clock: ManualClock, routes: str, fields: Fields, status: int
+    larder: StartLarder,
+    origin: Origin,
+    clock: ManualClock,
+    routes: str,
+    fields: Fields,
+    status: int,
 ) -> None:
     proxy = await stale_proxy(larder, origin, clock, routes, fields)
     origin.reply(answer("told", status))
     assert (await proxy.get("/db/a")).status == status
 
 
-@pytest.mark.parametrize("forbids", ["must-revalidate", "proxy-revalidate", "no-cache", "s-maxage=60"])
+@pytest.mark.parametrize(
+    "forbids", ["must-revalidate", "proxy-revalidate", "no-cache", "s-maxage=60"]
+)
 async def test_must_revalidate_is_obeyed(
     larder: StartLarder, origin: Origin, clock: ManualClock, forbids: str
 ) -> None:

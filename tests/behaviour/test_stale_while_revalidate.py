@@ -11,13 +11,13 @@ from tests.support.clock import ManualClock
 from tests.support.larder import StartLarder, x_cache
 from tests.support.origin import Origin
 
-BY_HTTP = ("", [("Cache-Control", "max-age=60, stale-while-revalidate=30")])
-BY_RULE = ("- {name: all, ttl: 60s, stale: {while_revalidate: 30s}}", [])
+Fields = list[tuple[str, str]]
+BY_HTTP: tuple[str, Fields] = ("", [("Cache-Control", "max-age=60, stale-while-revalidate=30")])
+BY_RULE: tuple[str, Fields] = ("- {name: all, ttl: 60s, stale: {while_revalidate: 30s}}", [])
 
 both = pytest.mark.parametrize(
     ("routes", "fields"), [pytest.param(*BY_HTTP, id="http"), pytest.param(*BY_RULE, id="rule")]
 )
-Fields = list[tuple[str, str]]
 
 
 @both
@@ -25,9 +25,7 @@ async def test_one_refresh_for_any_number_of_requests(
     larder: StartLarder, origin: Origin, clock: ManualClock, routes: str, fields: Fields
 ) -> None:
     refresh = asyncio.Event()
-    origin.reply(
-        answer("old", fields=fields), answer("new", fields=fields, hold_head=refresh)
-    )
+    origin.reply(answer("old", fields=fields), answer("new", fields=fields, hold_head=refresh))
     proxy = await larder(routes, clock=clock)
     await proxy.get("/db/a")
     clock.advance(70)

@@ -26,12 +26,16 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
-@pytest.mark.parametrize("routes", ["", RULE, "- {name: all, ttl: off}"], ids=["http", "rule", "off"])
+@pytest.mark.parametrize(
+    "routes", ["", RULE, "- {name: all, ttl: off}"], ids=["http", "rule", "off"]
+)
 async def test_the_first_event_does_not_wait_for_the_second(
     larder: StartLarder, origin: Origin, routes: str
 ) -> None:
     second = asyncio.Event()
-    origin.reply(answer(chunks=["data: 1\n\n", "data: 2\n\n"], fields=[SSE], hold_body=second, hold_at=12))
+    origin.reply(
+        answer(chunks=["data: 1\n\n", "data: 2\n\n"], fields=[SSE], hold_body=second, hold_at=12)
+    )
     proxy = await larder(routes)
     async with Connection.open(proxy.app.proxy_url) as client:
         await client.ask("GET", "/db/events")
@@ -67,6 +71,55 @@ async def test_an_upload_reaches_the_upstream_while_it_is_being_sent(
         await client.send(chunk(b"second") + b"0\r\nX-Sum: 7\r\n\r\n")
         assert (await client.answer()).body == b"done"
     assert origin.last.body == b"firstsecond"
+
+
+async def test_an_answer_may_come_before_the_upload_is_whole(larder: StartLarder) -> None:
+    """RFC 9112 §9.5: a refusal such as 413 reaches a client that is still sending."""
+    proxy = await larder()
+    async with Origin(lambda _: answer("too large", 413, close=True), early=True) as origin:
+        proxy.rules.write_text(proxy.rules.read_text().replace("${ORIGIN}", origin.url))
+        assert await proxy.app.reload() == ()
+        async with Connection.open(proxy.app.proxy_url) as client:
+            await client.send(
+                b"POST /db/up HTTP/1.1\r\nHost: a\r\nContent-Length: 9999\r\n\r\nbegin"
+            )
+            told = await client.answer()
+    assert (told.status, told.body) == (413, b"too large")
+
+
+@pytest.mark.parametrize("stored", [False, True], ids=["miss", "hit"])
+async def test_a_client_of_http_1_0_gets_no_chunks(
+    larder: StartLarder, origin: Origin, stored: bool
+) -> None:
+    """RFC 9112 §6.1: the end of the connection, or a length, is its framing."""
+    origin.handler = lambda _: answer(chunks=["first", "second"])
+    proxy = await larder(RULE)
+    for _ in range(stored):
+        await proxy.get("/db/a")
+    async with Connection.open(proxy.app.proxy_url) as client:
+        await client.send(b"GET /db/a HTTP/1.0\r\nHost: larder.test\r\n\r\n")
+        raw = await client.to_end()
+    head_, _, body = raw.partition(b"\r\n\r\n")
+    assert body == b"firstsecond"
+    assert b"transfer-encoding" not in head_.lower()
+    assert (b"X-Cache: HIT" in head_) is stored
+
+
+async def test_pipelined_requests_are_answered_in_order(
+    larder: StartLarder, origin: Origin
+) -> None:
+    """RFC 9112 §9.3.2: also when a later one is a hit and an earlier one waits."""
+    hold = asyncio.Event()
+    proxy = await larder(RULE)
+    origin.reply(answer("warm"))
+    await proxy.get("/db/warm")
+    origin.reply(answer("slow", hold_head=hold))
+    async with Connection.open(proxy.app.proxy_url) as client:
+        lines = b"GET /db/%s HTTP/1.1\r\nHost: larder.test\r\n\r\n"
+        await client.send(lines % b"slow" + lines % b"warm" + lines % b"warm")
+        await origin.received(2)
+        hold.set()
+        assert [(await client.answer()).body for _ in range(3)] == [b"slow", b"warm", b"warm"]
 
 
 @pytest.mark.slow
@@ -105,9 +158,7 @@ async def test_a_hundred_megabytes_out_in_bounded_memory(
 
 
 @pytest.mark.slow
-async def test_a_hundred_megabytes_in_in_bounded_memory(
-    larder: StartLarder, origin: Origin
-) -> None:
+async def test_a_hundred_megabytes_in_in_bounded_memory(larder: StartLarder) -> None:
     proxy = await larder()
     pieces = 100 * MIB // len(PIECE)
     taken = 0
@@ -127,7 +178,9 @@ async def test_a_hundred_megabytes_in_in_bounded_memory(
             gc.collect()
             before, most = resident(), 0
             length = pieces * len(PIECE)
-            await client.send(b"PUT /db/big HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % length)
+            await client.send(
+                b"PUT /db/big HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % length
+            )
             for _ in range(pieces):
                 await client.send(PIECE)
                 most = max(most, resident())
@@ -137,7 +190,7 @@ async def test_a_hundred_megabytes_in_in_bounded_memory(
 
 
 @pytest.mark.slow
-async def test_a_slow_client_slows_the_upstream_down(larder: StartLarder, origin: Origin) -> None:
+async def test_a_slow_client_slows_the_upstream_down(larder: StartLarder) -> None:
     """Back-pressure: what nobody reads is not read from the upstream either."""
     proxy = await larder("- {name: all, ttl: off}")
     sent = 0

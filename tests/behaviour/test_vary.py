@@ -72,9 +72,7 @@ async def test_answers_that_name_different_fields_never_cross(
     assert (await proxy.get("/db/a", {"X-A": "1", "X-B": "2"})).body == b"third"
 
 
-async def test_a_vary_the_rule_ignores_selects_nothing(
-    larder: StartLarder, origin: Origin
-) -> None:
+async def test_a_vary_the_rule_ignores_selects_nothing(larder: StartLarder, origin: Origin) -> None:
     """RULES §3: `key.ignore: [header.user-agent]`."""
     echo(origin, "User-Agent", "user-agent")
     proxy = await larder("- {name: all, ttl: 5m, key: {ignore: [header.user-agent]}}")

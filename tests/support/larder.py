@@ -173,6 +173,29 @@ async def serving(
         yield larder
 
 
+@contextlib.asynccontextmanager
+async def together() -> AsyncIterator[Enter]:
+    """For proxies that start one after the other and end at once.
+
+    A program's end waits for all of its event loop's tasks, those of a neighbour included.
+    """
+    stacks: list[contextlib.AsyncExitStack] = []
+
+    async def enter(proxy: contextlib.AbstractAsyncContextManager[Larder]) -> Larder:
+        stack = contextlib.AsyncExitStack()
+        larder = await stack.enter_async_context(proxy)
+        stacks.append(stack)
+        return larder
+
+    try:
+        yield enter
+    finally:
+        await asyncio.gather(*(stack.aclose() for stack in stacks))
+
+
+Enter = Callable[[contextlib.AbstractAsyncContextManager[Larder]], Awaitable[Larder]]
+
+
 class StartLarder(Protocol):
     """The fixture `larder`: start a proxy that ends with the test."""
 

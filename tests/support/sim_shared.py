@@ -42,6 +42,8 @@ class Fate(Enum):
     """What becomes of an operation at its gate."""
 
     DONE = auto()
+    LATE = auto()
+    """It is done, and its answer waits at a gate of its own, named `… answer`."""
     REFUSED = auto()
     ANSWER_LOST = auto()
 
@@ -123,20 +125,25 @@ class SimStore:
 
     async def _at(self, op: str, do: Callable[[], Value], *, opening: bool = False) -> Value:
         epoch, run = self.epoch, self.run
-        gate = Gate(self.instance, op, asyncio.get_running_loop().create_future())
-        self.world.gates.append(gate)
-        try:
-            fate = await gate.future
-        finally:
-            self.world.gates = [other for other in self.world.gates if other is not gate]
+        fate = await self._gate(op)
         if fate is Fate.REFUSED or self.instance in self.world.cut_off:
             raise StoreError("out of reach")
         if not opening and (run != self.world.run or epoch != self.epoch):
             raise JournalLostError("another run of the server")
         value = do()
-        if fate is Fate.ANSWER_LOST:
+        if fate is Fate.LATE:
+            fate = await self._gate(f"{op} answer")
+        if fate is Fate.ANSWER_LOST or fate is Fate.REFUSED:
             raise StoreError("no answer")
         return value
+
+    async def _gate(self, op: str) -> Fate:
+        gate = Gate(self.instance, op, asyncio.get_running_loop().create_future())
+        self.world.gates.append(gate)
+        try:
+            return await gate.future
+        finally:
+            self.world.gates = [other for other in self.world.gates if other is not gate]
 
     async def get(self, key: bytes) -> Record | None:
         def do() -> Record | None:

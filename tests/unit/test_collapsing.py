@@ -172,5 +172,3 @@ async def test_a_client_that_leaves_in_its_upload_does_not_take_its_followers_wi
         leader.abort()
         served = await follower.answer()
     assert (served.status, served.body) == (200, b"for mine")
-
-

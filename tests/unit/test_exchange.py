@@ -17,7 +17,6 @@ from proxy.outcomes import (
     Refusal,
     Tier,
 )
-from proxy.store.base import Fact, FactKind
 from tests.support.answers import answer
 from tests.support.clock import ManualClock
 from tests.support.http import Client, Connection
@@ -62,7 +61,7 @@ async def test_a_miss_is_stored_and_the_next_one_is_a_hit(
     assert (first.body, second.body, second["Age"]) == (b"one", b"one", "10")
     assert told(miss) == (Outcome.MISS, Forward.URI_MISS, NotServed.ABSENT)
     assert (miss.upstream, miss.path, miss.stored, miss.upstream_status) == (
-        ("db", "/plain", True, 200)
+        ("db", "/db/plain", True, 200)
     )
     assert told(hit) == (Outcome.HIT, None, None)
     assert (hit.tier, hit.age_s, hit.ttl_s, hit.key) == (Tier.MEMORY, 10.0, 50.0, miss.key)
@@ -223,12 +222,8 @@ async def test_a_refresh_nobody_waits_for_ends_though_its_answer_is_too_large_to
 async def test_variants_are_told_apart_by_what_vary_names(
     origin: Origin, clock: ManualClock
 ) -> None:
-    def by_language(request: Received) -> tuple[object, ...]:
-        return answer(
-            request.fields.get("accept-language"), fields={**HTTP, "Vary": "Accept-Language"}
-        )
-
-    origin.handler = by_language  # type: ignore[assignment]
+    varying = {**HTTP, "Vary": "Accept-Language"}
+    origin.handler = lambda got: answer(got.fields.get("accept-language"), fields=varying)
     async with small_proxy(RULES, origin, clock) as proxy, Client(proxy.url) as client:
         wanted = ["en", "de", "en", "de"]
         got = [(await client.get("/db/plain", {"Accept-Language": each})).body for each in wanted]

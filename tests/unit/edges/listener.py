@@ -24,6 +24,8 @@ class Served:
     url: str
     server: ProxyServer
     requests: list[Request] = field(default_factory=list)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the first request is with the handler."""
 
 
 async def say(reply: WireReply, said: bytes, status: int = 200) -> None:
@@ -45,6 +47,7 @@ async def serving(handle: Handle = echo) -> AsyncIterator[Served]:
 
     async def handler(request: Request, body: WireBody, reply: WireReply) -> None:
         served.requests.append(request)
+        served.arrived.set()
         await handle(request, body, reply)
 
     server = ProxyServer(handler, scheme="http")

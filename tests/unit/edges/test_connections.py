@@ -135,6 +135,7 @@ async def test_http_1_0_clients_get_no_100() -> None:
 # -- a client that is slow, or leaves
 
 
+@pytest.mark.slow
 async def test_a_client_that_does_not_read_holds_the_handler_back_until_it_does() -> None:
     """Back-pressure: what is waiting for it stays within the socket's buffers."""
     size, total = 64 * 1024, 400
@@ -199,9 +200,7 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body_ends_the_reading_o
 
     async with serving(reading) as served, Connection.open(served.url) as client:
         await client.send(request_bytes("POST", "/", {"Content-Length": "10"}, b"half"))
-        await client.send(b"")
-        while not served.requests:
-            await asyncio.sleep(0)
+        await served.arrived.wait()
         client.abort()
         assert type(await seen).__name__ in {"ClientGone", "CancelledError"}
 
@@ -240,8 +239,7 @@ async def test_drain_lets_the_request_under_way_finish_and_then_closes() -> None
 
     async with serving(slow) as served, Connection.open(served.url) as client:
         await client.send(GET % 1)
-        while not served.requests:
-            await asyncio.sleep(0)
+        await served.arrived.wait()
         served.server.pre_shutdown()
         ending = tasks.spawn(served.server.shutdown(5), "shutdown")
         go.set()
@@ -254,8 +252,7 @@ async def test_drain_lets_an_upload_under_way_finish() -> None:
     """On SIGTERM no request under way is cut off, its body included."""
     async with serving() as served, Connection.open(served.url) as client:
         await client.send(request_bytes("POST", "/", {"Content-Length": "8"}, b"half"))
-        while not served.requests:
-            await asyncio.sleep(0)
+        await served.arrived.wait()
         served.server.pre_shutdown()
         ending = tasks.spawn(served.server.shutdown(5), "shutdown")
         await asyncio.sleep(0)

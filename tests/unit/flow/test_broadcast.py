@@ -114,12 +114,18 @@ async def test_readers_of_a_broken_body_get_what_there_is_and_then_the_error() -
 async def test_a_reader_knows_whether_it_would_have_to_wait() -> None:
     body = Broadcast(100)
     reader = joined(body)
-    assert not reader.ready
+    seen = [reader.ready]
     await body.write(b"x")
-    assert reader.ready
-    assert await anext(reader.chunks()) == b"x"
+    seen.append(reader.ready)
+    chunks = reader.chunks()
+    assert await anext(chunks) == b"x"
+    asking = tasks.spawn(anext(chunks), "next")
+    await asyncio.sleep(0)
+    seen.append(reader.ready)
     body.end()
-    assert reader.ready
+    seen.append(reader.ready)
+    await asyncio.wait([asking])
+    assert seen == [False, True, False, True]
 
 
 async def test_a_reader_cancelled_while_it_waits_leaves() -> None:
@@ -130,3 +136,13 @@ async def test_a_reader_cancelled_while_it_waits_leaves() -> None:
     await asyncio.wait([reading])
     with pytest.raises(Abandoned):
         await body.write(b"x")
+
+
+async def test_a_reader_that_waits_is_woken_by_a_failure() -> None:
+    body = Broadcast(100)
+    reading = tasks.spawn(read_all(joined(body)), "read")
+    await asyncio.sleep(0)
+    body.fail(UpstreamError("broke off"))
+    async with asyncio.timeout(1):
+        await asyncio.wait([reading])
+    assert isinstance(reading.exception(), UpstreamError)

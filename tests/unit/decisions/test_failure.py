@@ -1,0 +1,36 @@
+"""What may stand in for an answer that did not come."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.decisions.failure import may_stand_in
+from proxy.messages import StoredResponse
+from tests.support.build import stored
+from tests.support.clock import NOW
+from tests.unit.caching.table import table
+from tests.unit.decisions.routed import HTTP, TIMED, route_of
+
+BARE = stored()
+WINDOW = stored(stale_if_error=30.0)
+MUST = stored(stale_if_error=30.0, must_revalidate=True)
+NO_CACHE = stored(stale_if_error=30.0, no_cache=True)
+
+ROWS = table(
+    ("in-its-window-after-a-5xx", "5861 §4", TIMED, WINDOW, 90, True, True),
+    ("past-its-window-after-a-5xx", "5861 §4", TIMED, WINDOW, 91, True, False),
+    ("in-its-window-unreachable", "5861 §4", TIMED, WINDOW, 90, False, True),
+    ("a-rule's-lifetime-is-not-stretched", "RULES 3", TIMED, BARE, 61, False, False),
+    ("any-stale-one-when-unreachable", "9111 §4.2.4", HTTP, BARE, 9999, False, True),
+    ("not-when-the-upstream-answered", "9111 §4.2.4", HTTP, BARE, 61, True, False),
+    ("must-revalidate", "9111 §5.2.2.2", HTTP, MUST, 61, False, False),
+    ("no-cache", "9111 §5.2.2.4", HTTP, NO_CACHE, 61, False, False),
+    ("one-that-is-still-fresh", "9111 §4", TIMED, BARE, 30, True, True),
+)
+
+
+@pytest.mark.parametrize(("ttl", "found", "after", "reached", "expected"), ROWS)
+def test_what_may_stand_in(
+    ttl: str, found: StoredResponse, after: float, *, reached: bool, expected: bool
+) -> None:
+    assert may_stand_in(route_of(ttl), found, NOW + after, reached=reached) is expected
