@@ -8,8 +8,7 @@ cancellation ends its visit and never the flight it began.
 from __future__ import annotations
 
 import asyncio
-import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, assert_never
 
 from proxy.caching.forwarding import times_passed
@@ -17,14 +16,14 @@ from proxy.caching.vary import select
 from proxy.decisions.keeping import slide
 from proxy.decisions.lookup import Fetch, Refuse, Serve, plan_lookup
 from proxy.decisions.requesting import PSEUDONYM
-from proxy.decisions.sharing import may_join
 from proxy.delivering import deliver_landing, deliver_stored, let_go, refuse
 from proxy.errors import ClientError, ClientGone
-from proxy.messages import CacheKey, StoredResponse, Variants
+from proxy.messages import CacheKey, Request, StoredResponse, Variants
 from proxy.outcomes import Bypass, Forward, NotServed, Outcome, Refusal
 from proxy.rules.lifetimes import TimedTtl
 from proxy.rules.route import Match, NeedsBody
 from proxy.rules.subject import RequestFacts
+from proxy.sight import Sight, sighted
 from proxy.turn import NOWHERE, Turn, client_bypass, errand_for
 from proxy.visit import Visit
 
@@ -34,8 +33,7 @@ if TYPE_CHECKING:
     from proxy.client import BodySource, Reply
     from proxy.fetching import Fetcher
     from proxy.flow.flights import Flight, Flights
-    from proxy.messages import Request
-    from proxy.outcomes import ExchangeRecord, Tier
+    from proxy.outcomes import ExchangeRecord
     from proxy.rules.settings import Upstream
     from proxy.store.cache import Cache
     from proxy.turn import Errand, Landing, World
@@ -43,17 +41,6 @@ if TYPE_CHECKING:
 
 MAX_PASSES: Final = 8
 """How often Via may name us: Larders may stand behind each other, but not in a circle."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What a look-up saw: the place where the request's answer belongs, and what is there."""
-
-    place: CacheKey
-    stored: StoredResponse | None
-    tier: Tier | None = None
-    missing: NotServed = NotServed.ABSENT
-    soft: bool = False
 
 
 class Exchange:
@@ -99,10 +86,25 @@ class Exchange:
         except (ClientGone, asyncio.CancelledError):
             visit.aborted = True
             raise
+        except ClientError as error:
+            visit.ended(error.status, Outcome.REFUSED, Refusal.BAD_REQUEST)
+            raise
+        except Exception:
+            visit.ended(500, Outcome.ERROR, Refusal.INTERNAL)
+            raise
         finally:
-            record = visit.record(self._timer(), received=body.received, sent=reply.sent)
-            for observe in self._observers:
-                observe(record)
+            self._tell(visit.record(self._timer(), received=body.received, sent=reply.sent))
+
+    def refused(self, status: int) -> None:
+        """Tell every observer of a request so malformed that it never came to a visit."""
+        request = Request(method="-", target="-")
+        visit = Visit(request=request, began_at=self._clock(), began=self._timer())
+        visit.ended(status, Outcome.REFUSED, Refusal.BAD_REQUEST)
+        self._tell(visit.record(self._timer(), received=0, sent=0))
+
+    def _tell(self, record: ExchangeRecord) -> None:
+        for observe in self._observers:
+            observe(record)
 
     async def _visit(self, visit: Visit, body: BodySource, reply: Reply) -> None:
         world = self._world
@@ -149,6 +151,10 @@ class Exchange:
     async def _cached(self, turn: Turn, key: CacheKey) -> None:
         """Look up, plan, and carry the plan out."""
         sight = await self._look(turn.match, key)
+        if sight.stored is None and self._flights.find(sight.place.digest) is None:
+            # 1. the shared store has nothing; 2. while it says so, a flight for this answer
+            # lands, stores and ends; 3. there is none to join: memory has the answer now.
+            sight = self._glance(turn.match, key) or sight
         plan = plan_lookup(
             turn.request,
             sight.stored,
@@ -179,14 +185,16 @@ class Exchange:
             found = await self._cache.find(place.digest, self._clock())
             if found is NotServed.ABSENT:
                 found = NotServed.VARIANT
-        if isinstance(found, NotServed):
-            return Sight(place, None, missing=found)
-        entry = found.entry
-        if not isinstance(entry, StoredResponse):
-            return Sight(place, None, missing=NotServed.VARIANT)
-        if entry.route_digest != match.route.digest:
-            return Sight(place, None, missing=NotServed.ROUTE_CHANGED)
-        return Sight(place, entry, found.tier, soft=found.soft)
+        return sighted(match.route, place, found)
+
+    def _glance(self, match: Match, key: CacheKey) -> Sight | None:
+        """The same in memory only, at once; None if it is not there."""
+        place = key
+        found = self._cache.peek(key.digest, self._clock())
+        if found is not None and isinstance(found.entry, Variants):
+            place = key.variant(select(found.entry.names, match.subject.request.fields))
+            found = self._cache.peek(place.digest, self._clock())
+        return None if found is None else sighted(match.route, place, found)
 
     def _serves(self, match: Match, stored: StoredResponse) -> bool:
         if match.route.serve_if is None:
@@ -252,8 +260,10 @@ class Exchange:
             return False
         reader = None
         if landing.body is not None:
-            if not self._shares(turn.match, landing):
+            if not landing.suits(turn.match):
                 self._flights.mark_unshared(flight.key)
+                return False
+            if self._overtaken(turn.match, landing):
                 return False
             reader = landing.body.reader()
             if reader is None:
@@ -262,32 +272,16 @@ class Exchange:
         await deliver_landing(turn.visit, landing, turn.reply, self._clock(), follower=reader)
         return True
 
-    def _shares(self, match: Match, landing: Landing) -> bool:
-        """Whether this request may have the answer another's flight landed with.
+    def _overtaken(self, match: Match, landing: Landing) -> bool:
+        """Whether the answer was invalidated since its flight began.
 
-        What was invalidated after the flight began must not reach a request that came later:
-        1. the flight reads the old answer; 2. a write is acknowledged; 3. this request joins.
-        So the answer's tags are judged once its head is here.
+        1. the flight reads the old answer; 2. a write is acknowledged; 3. a request joins the
+        flight and must not get it. So the answer's tags are judged once its head is here.
         """
-        response, plan = landing.response, landing.plan
-        if response is None or plan is None:
-            return False
-        leader = landing.errand.subject
-        if not may_join(match.route, plan, response, landing.selecting, leader, match.subject):
-            return False
-        tags = match.route.tags(match.subject.with_response(response, None))
+        tags = match.route.tags(match.subject.with_response(landing.head, None))
         if tags is None:  # one is in the body: it may be any that was invalidated since
-            return self._cache.position == landing.born
-        key = landing.errand.key
-        claim = Variants(
-            names=landing.selecting,
-            expires_at=math.inf,
-            tags=tags,
-            born=landing.born,
-            url=leader.request.target,
-            head=key.head if key is not None else "",
-        )
-        return self._cache.alive(claim)
+            return self._cache.position != landing.born
+        return not self._cache.alive(landing.claim(tags))
 
     async def _relay(self, turn: Turn, reason: Bypass) -> None:
         """Forward a request whose answer is neither looked up nor stored."""

@@ -1,9 +1,9 @@
-"""One upstream call from its head to what is stored of it: the part of the driver that
-belongs to the flight and not to any client.
+"""One upstream call from its head to what is stored of it.
 
-Floor 6. It carries out what `decisions.answer` and `decisions.keeping` decide. Invariants:
-it always lands or fails its flight; what it stores was complete and was judged whole; the
-answer is in memory before the last byte is let go, so whoever saw the end finds the entry.
+Floor 6: the part of the driver that belongs to the flight and not to any client. It carries out
+what `decisions.answer` and `decisions.keeping` decide. Invariants: it always lands or fails its
+flight; what it stores was complete and was judged whole; the answer is in memory before the
+last byte is let go, so whoever saw the end finds the entry.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 
 class Outcome(StrEnum):
@@ -42,7 +43,7 @@ class Reason(StrEnum):
 
     sentence: str
 
-    def __new__(cls, word: str, sentence: str) -> Reason:
+    def __new__(cls, word: str, sentence: str) -> Self:
         """Make a member whose value is the word and whose sentence explains it."""
         member = str.__new__(cls, word)
         member._value_ = word
@@ -64,7 +65,6 @@ class Bypass(Reason):
     BODY_NOT_JSON = "body-not-json", "the key needs the body's members and the body is not JSON"
     RANGE = "range", "the request asks for a range and no whole answer is stored"
     CONDITION = "condition", "only the upstream can judge If-Match and If-Unmodified-Since"
-    UPGRADE = "upgrade", "the request asks to switch protocols"
     GET_BODY = "get-body", "a GET or HEAD with a body, which ttl: http has no key for"
     OVERRIDE_FIELD = "override-field", "a field asks the upstream for another method or target"
 
@@ -89,7 +89,6 @@ class NotStored(Reason):
     MISSING_SELECTOR = "missing-tag", "a value that a tag needs is not in the answer"
     INVALIDATED = "overtaken", "it was invalidated while it was being fetched"
     STORE_DOWN = "not-taken", "no store took it"
-    BODY = "unread-body", "the answer's body could not be read for what the rule asks of it"
 
 
 class NotServed(Reason):
@@ -118,7 +117,6 @@ class Refusal(Reason):
     UPSTREAM_TIMEOUT = "upstream-timeout", "the upstream took longer than its timeout"
     UPSTREAM_BROKEN = "upstream-broken", "the upstream closed early or did not speak HTTP"
     BREAKER_OPEN = "breaker-open", "the upstream failed too often and is left alone for a while"
-    DRAINING = "draining", "the proxy is shutting down"
     INTERNAL = "internal", "the proxy has a defect; the log has the trace"
 
 

@@ -5,12 +5,14 @@ Floor 6. Nothing here acts; all is frozen but the Landing, which its flight fill
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from proxy.caching.directives import request_directives
-from proxy.messages import CacheKey
+from proxy.decisions.sharing import may_join
+from proxy.messages import CacheKey, Variants
 from proxy.outcomes import Bypass
 
 if TYPE_CHECKING:
@@ -94,6 +96,32 @@ class Landing:
     error: LarderError | None = None
     upstream_s: float = 0.0
     not_stored: NotStored | None = None
+
+    @property
+    def head(self) -> Response:
+        """The head of the answer whose body is here; AssertionError without one."""
+        if self.response is None:
+            raise AssertionError(self)
+        return self.response
+
+    def suits(self, match: Match) -> bool:
+        """Whether another request may have this answer."""
+        if self.plan is None:
+            return False
+        leader, follower = self.errand.subject, match.subject
+        return may_join(match.route, self.plan, self.head, self.selecting, leader, follower)
+
+    def claim(self, tags: tuple[str, ...]) -> Variants:
+        """The answer as the cache judges it, under these tags."""
+        key = self.errand.key
+        return Variants(
+            names=self.selecting,
+            expires_at=math.inf,
+            tags=tags,
+            born=self.born,
+            url=self.errand.subject.request.target,
+            head=key.head if key is not None else "",
+        )
 
 
 NOWHERE: Final = CacheKey(b"")

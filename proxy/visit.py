@@ -43,6 +43,10 @@ class Visit:
     aborted: bool = False
     notes: list[str] = field(default_factory=list)
 
+    def ended(self, status: int, outcome: Outcome, reason: Reason) -> None:
+        """Somebody else answers it, so."""
+        self.status, self.outcome, self.reason = status, outcome, reason
+
     def story(self) -> Story:
         """What the client is told."""
         return Story(

@@ -24,6 +24,6 @@ def may_stand_in(route: Route, stored: StoredResponse, now: float, *, reached: b
     if stored.must_revalidate or stored.no_cache:
         return False
     staleness = -stored.ttl(now)
-    if staleness <= stored.stale_if_error:
+    if stored.stale_if_error > 0 and staleness <= stored.stale_if_error:
         return True
     return isinstance(route.ttl, HttpTtl) and not reached

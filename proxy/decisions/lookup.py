@@ -80,7 +80,9 @@ def plan_lookup(
     repeatable = request.method in {"GET", "HEAD"} and has_validator(stored.fields)
     validate = stored if repeatable else None
     if _client_declines(wanted, stored, now):
-        fetch = Fetch(Forward.REQUEST, NotServed.DECLINED, validate, stored, joinable=False)
+        # no-cache forbids it even as a stand-in (RFC 9111 §5.2.1.4).
+        fallback = None if wanted.no_cache else stored
+        fetch = Fetch(Forward.REQUEST, NotServed.DECLINED, validate, fallback, joinable=False)
         return _unless_cached_only(wanted, fetch)
     if _serves_behind(stored, now):
         return Serve(stored, Outcome.STALE, refresh=True)

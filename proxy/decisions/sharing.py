@@ -37,7 +37,9 @@ def selecting_fields(
     if isinstance(route.ttl, HttpTtl):
         directives = response_directives(response.fields)
         if not (directives.public or directives.s_maxage is not None):
-            names.update(name for name in credential_fields if name in subject.request.fields)
+            # Authorization is RFC 9111 §3.5's: what it keeps from others is not stored at all.
+            others = (name for name in credential_fields if name != "authorization")
+            names.update(name for name in others if name in subject.request.fields)
     else:
         names.discard("accept-encoding")  # identity coding was asked for
     if "content-encoding" in response.fields:

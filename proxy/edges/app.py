@@ -130,7 +130,7 @@ class App:
                 self.metrics.rules_refused()
                 problems = tuple(str(problem) for problem in error.problems)
                 for problem in problems:
-                    log.error("rules not reloaded: %s", problem)
+                    log.warning("rules not reloaded: %s", problem)
                 return problems
             now = self.config()
             for name in ("server", "store"):
@@ -196,7 +196,7 @@ class App:
 
     async def _start_proxy(self, stack: AsyncExitStack, address: Address, tls: Tls | None) -> str:
         scheme = "http" if tls is None else "https"
-        server = ProxyServer(self._handle, scheme=scheme)
+        server = ProxyServer(self._handle, scheme=scheme, refused=self.exchange.refused)
         with _bind_errors("listen", address):
             listener = await asyncio.get_running_loop().create_server(
                 server,

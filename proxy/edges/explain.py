@@ -85,7 +85,7 @@ def explain(config: Config, request: Request) -> Explanation:
     said |= {"upstream": upstream.name, "target": redact_url(inner.target)}
     match = config.router.match(upstream, inner)
     if isinstance(match, NeedsBody):
-        raise AssertionError(match)  # noqa: TRY004 - a defect: with the body in hand it decides
+        raise AssertionError(match)
     identity = client_bypass(inner) or match.route.identify(match.subject)
     said |= _of_route(config, upstream, match)
     if isinstance(identity, Bypass):

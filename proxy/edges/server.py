@@ -49,11 +49,15 @@ CUT_OFF_S = 0.01
 class ProxyServer(web.Server):
     """Makes a ProxyConnection for every accepted socket."""
 
-    def __init__(self, handler: Handler, *, scheme: str) -> None:
+    def __init__(
+        self, handler: Handler, *, scheme: str, refused: Callable[[int], None] = lambda _: None
+    ) -> None:
+        """`refused` is told the status of every request that was too malformed to handle."""
         # A client that leaves cancels its handler; the flights it began go on.
         super().__init__(_unused, handler_cancellation=True)
         self.handler = handler
         self.scheme = scheme
+        self.refused = refused
         self.draining = False
 
     def __call__(self) -> ProxyConnection:
@@ -184,7 +188,9 @@ class ProxyConnection(RequestHandler):
         if not isinstance(message, RawRequestMessage):
             reply = WireReply(self, "GET", (1, 1), expects=False)
             log.info("refused a malformed request from %s", self.peername)
-            return await self._refuse(reply, ClientError(400, "the request is not valid HTTP"))
+            return await self._refuse_unread(
+                reply, ClientError(400, "the request is not valid HTTP")
+            )
         version = (message.version.major, message.version.minor)
         expects = message.headers.get("Expect", "").lower() == "100-continue"
         reply = WireReply(self, message.method, version, expects=expects and version >= (1, 1))
@@ -192,7 +198,10 @@ class ProxyConnection(RequestHandler):
         self._payload = payload
         try:
             request, length = parse_request(message, self._server.scheme, self.peername)
-            body = WireBody(payload, length, reply)
+        except ClientError as error:
+            return await self._refuse_unread(reply, error)
+        body = WireBody(payload, length, reply)
+        try:
             await self._server.handler(request, body, reply)
         except ClientError as error:
             return await self._refuse(reply, error)
@@ -214,6 +223,10 @@ class ProxyConnection(RequestHandler):
                 while not payload.at_eof():
                     await payload.readany()
         return payload.is_eof()
+
+    async def _refuse_unread(self, reply: WireReply, error: ClientError) -> bool:
+        self._server.refused(error.status)
+        return await self._refuse(reply, error)
 
     async def _refuse(self, reply: WireReply, error: ClientError) -> bool:
         if reply.started:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from proxy.errors import UpstreamError
 
 
-class Abandoned(Exception):  # noqa: N818 - a signal to the writer, not an error of anybody's
+class Abandoned(Exception):
     """Nobody reads any more and nothing is recorded: the writer may stop."""
 
 

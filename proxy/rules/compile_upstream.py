@@ -85,7 +85,9 @@ def compile_upstream(name: str, written: Written) -> Upstream:
         headers=compile_headers(written.get(s.UPSTREAM_HEADERS)),
         timeout=_timeouts(written.get(s.TIMEOUT)),
         retry=_retry(written.get(s.RETRY)),
-        breaker=_breaker(written.get(s.BREAKER)),
+        breaker=_breaker(
+            written.get(s.BREAKER), several=len(pick(written, s.UPSTREAM_URL, ())) > 1
+        ),
         credentials=DEFAULT_CREDENTIALS if credentials is None else _texts(credentials),
     )
 
@@ -104,8 +106,11 @@ def _timeouts(written: Written | None) -> Timeouts:
 
 
 def _retry(written: Written | None) -> Retry:
+    """Where the file says nothing, an answer is never asked for twice: a 503 is an answer."""
+    if written is None:
+        return Retry(on_statuses=frozenset())
     standard = Retry()
-    on = written.get(s.RETRY_ON) if written is not None else None
+    on = written.get(s.RETRY_ON)
     if on is None:
         return replace(standard, attempts=pick(written, s.ATTEMPTS, standard.attempts))
     statuses = frozenset(item for item in on if isinstance(item, int))
@@ -113,7 +118,10 @@ def _retry(written: Written | None) -> Retry:
     return Retry(attempts=attempts, on_connect="connect" in on, on_statuses=statuses)
 
 
-def _breaker(written: Written | None) -> Breaker:
+def _breaker(written: Written | None, *, several: bool) -> Breaker:
+    """Where the file says nothing, only a URL that others can stand in for is left alone."""
+    if written is None and not several:
+        return Breaker(failures=0)
     standard = Breaker()
     failures = pick(written, s.FAILURES, standard.failures)
     return Breaker(failures=failures, open_s=pick(written, s.OPEN, standard.open_s))

@@ -136,6 +136,8 @@ class PartsKey:
             return _ABSENT
         globs = self.ignore.query
         pairs = [pair for pair in subject.facts.query if not _any_match(pair.name, globs)]
+        if not pairs and subject.facts.query and not self.normalize_query:
+            return _ABSENT  # all of it is ignored: the same as no query
         for name, steps in self.normalize_query:
             pairs = _normalized_pairs(pairs, name, steps)
         # Sorted by name alone, so that repeated names keep the order they were sent in.

@@ -89,6 +89,9 @@ def parse_selector(text: str, secrets: frozenset[str] = frozenset()) -> Selector
         if text == prefix or text.startswith(prefix + "."):
             return _make(prefix, text[len(prefix) + 1 :], secrets)
     root, _, name = text.partition(".")
+    for prefix in ("response.body", "body"):
+        if text.startswith(prefix + "["):  # an expression on a body that is a list
+            root, name = prefix, text[len(prefix) :]
     return _make(root, name, secrets)
 
 

@@ -118,9 +118,6 @@ async def test_the_default_key_holds_all_that_may_matter(
     assert len(origin.requests) == (1 if same else 2)
 
 
-IGNORED_QUERY = pytest.mark.xfail(
-    reason="rules/keys.py: a query of which nothing is left is not keyed like no query"
-)
 PICKS = "key: {name: CACHE#tts, body: [model, input]}"
 IGNORES = "key: {ignore: [body.user, query.utm_*], headers: [x-version]}"
 NORMALIZES = "key: {normalize: {body.input: [trim, squash], body.speed: {default: 1.0, round: 2}}}"
@@ -164,7 +161,6 @@ NAMED = "key: 'ai:{body.prompt}:{query.n}'"
             ("/a", (), {"q": 1}),
             True,
             id="ignored-whole-query",
-            marks=IGNORED_QUERY,
         ),
         pytest.param(
             IGNORES, ("/a", (), {"q": 1}), ("/a", (), {"q": 2}), False, id="all-but-ignored"

@@ -39,10 +39,10 @@ class Stage:
     def base_url(self) -> str:
         return f"{self.app.proxy_url}/openai/v1"
 
-    def sync_client(self, key: str = "sk-one", **options: Any) -> openai.OpenAI:  # noqa: ANN401 - the SDK's own options
+    def sync_client(self, key: str = "sk-one", **options: Any) -> openai.OpenAI:
         return openai.OpenAI(api_key=key, base_url=self.base_url, **options)
 
-    def async_client(self, key: str = "sk-one", **options: Any) -> openai.AsyncOpenAI:  # noqa: ANN401 - as above
+    def async_client(self, key: str = "sk-one", **options: Any) -> openai.AsyncOpenAI:
         return openai.AsyncOpenAI(api_key=key, base_url=self.base_url, **options)
 
     def calls(self) -> int:
@@ -74,7 +74,7 @@ async def test_a_synchronous_client_hits_what_an_asynchronous_one_fetched(stage:
     async with stage.async_client() as client:
         first = await client.chat.completions.create(**QUESTION)
     with stage.sync_client() as other:
-        second = await asyncio.to_thread(other.chat.completions.create, **QUESTION)
+        second = await asyncio.to_thread(lambda: other.chat.completions.create(**QUESTION))
     assert first.id == second.id
     assert stage.calls() == 1
 

@@ -93,10 +93,11 @@ async def small_proxy(
     clock: ManualClock,
     *,
     dice: Callable[[], float] = lambda: 0.0,
+    make_cache: Callable[..., Cache] = Cache,
 ) -> AsyncIterator[SmallProxy]:
     """Serve the rules of `text`; ends its flights and closes its connections at the end."""
     connector = Connector()
-    cache = Cache(
+    cache = make_cache(
         MemoryStore(max_size=1 << 24, clock=clock), None, spawn=tasks.spawn, max_object=MAX_OBJECT
     )
 

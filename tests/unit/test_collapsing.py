@@ -7,7 +7,9 @@ import asyncio
 import pytest
 
 from proxy.flow import tasks
-from proxy.store.base import Fact, FactKind
+from proxy.outcomes import NotServed
+from proxy.store.base import Fact, FactKind, Found
+from proxy.store.cache import Cache
 from tests.support.answers import answer
 from tests.support.clock import ManualClock
 from tests.support.http import Client, Connection
@@ -44,6 +46,45 @@ async def test_requests_at_once_share_one_upstream_call(origin: Origin, clock: M
     assert (got, len(origin.requests)) == ([b"one"] * 3, 1)
     outcomes = sorted((r.outcome.value, r.collapsed) for r in proxy.records)
     assert outcomes == [("collapsed", True), ("collapsed", True), ("miss", False)]
+
+
+class SlowToFind(Cache):
+    """A cache that tells the second look-up's result only when it is let go on."""
+
+    looked = 0
+    go_on: asyncio.Event
+
+    async def find(self, key: bytes, now: float) -> Found | NotServed:
+        self.looked += 1
+        mine = self.looked
+        found = await super().find(key, now)
+        if mine == 2:
+            await self.go_on.wait()
+        return found
+
+
+async def test_a_flight_that_ends_during_a_look_up_is_not_flown_again(
+    origin: Origin, clock: ManualClock
+) -> None:
+    """1. two requests look up; 2. the first one's flight lands, stores and ends;
+    3. the second, told before that there is nothing, finds nobody to join."""
+    SlowToFind.go_on = asyncio.Event()
+    go = asyncio.Event()
+    origin.reply(answer(b"one", fields=HTTP, hold_head=go))
+    async with (
+        small_proxy(RULES, origin, clock, make_cache=SlowToFind) as proxy,
+        Client(proxy.url) as client,
+    ):
+        first = tasks.spawn(client.get("/db/plain"), "a client")
+        await origin.received(1)
+        second = tasks.spawn(client.get("/db/plain"), "a client")
+        await proxy.under_way(2)
+        go.set()
+        await first
+        await proxy.landed()
+        SlowToFind.go_on.set()
+        assert (await second).body == b"one"
+    assert len(origin.requests) == 1
 
 
 async def test_a_private_answer_is_not_shared_and_nobody_queues_behind_the_next(

@@ -25,7 +25,7 @@ ROWS = table(
     ("not-when-the-upstream-answered", "9111 §4.2.4", HTTP, BARE, 61, True, False),
     ("must-revalidate", "9111 §5.2.2.2", HTTP, MUST, 61, False, False),
     ("no-cache", "9111 §5.2.2.4", HTTP, NO_CACHE, 61, False, False),
-    ("one-that-is-still-fresh", "9111 §4", TIMED, BARE, 30, True, True),
+    ("fresh-but-purged-softly", "rule", TIMED, BARE, 30, True, False),
 )
 
 

@@ -19,6 +19,7 @@ SWR = stored(fields=ETAG, stale_while_revalidate=30.0)
 REFUSED = Refuse(504, Refusal.ONLY_IF_CACHED)
 EXPIRED = Fetch(Forward.STALE, NotServed.EXPIRED, FRESH, FRESH)
 DECLINED = Fetch(Forward.REQUEST, NotServed.DECLINED, FRESH, FRESH, joinable=False)
+RELOAD = Fetch(Forward.REQUEST, NotServed.DECLINED, FRESH, None, joinable=False)
 CC = "Cache-Control"
 
 PLANS = table(
@@ -52,8 +53,8 @@ PLANS = table(
         {},
         Fetch(Forward.STALE, NotServed.EXPIRED, None, BARE),
     ),
-    ("no-cache-asked", "9111 §5.2.1.4", FRESH, {CC: "no-cache"}, 1, {}, DECLINED),
-    ("pragma", "9111 §5.4", FRESH, {"Pragma": "no-cache"}, 1, {}, DECLINED),
+    ("no-cache-asked", "9111 §5.2.1.4", FRESH, {CC: "no-cache"}, 1, {}, RELOAD),
+    ("pragma", "9111 §5.4", FRESH, {"Pragma": "no-cache"}, 1, {}, RELOAD),
     ("max-age-met", "9111 §5.2.1.1", FRESH, {CC: "max-age=5"}, 5, {}, Serve(FRESH, Outcome.HIT)),
     ("max-age-passed", "9111 §5.2.1.1", FRESH, {CC: "max-age=5"}, 6, {}, DECLINED),
     ("min-fresh", "9111 §5.2.1.3", FRESH, {CC: "min-fresh=30"}, 31, {}, DECLINED),

@@ -155,7 +155,7 @@ async def test_accept_wants_to_be_in_contact(clock: ManualClock) -> None:
 
 
 async def test_what_is_found_offline_does_not_come_into_memory(clock: ManualClock) -> None:
-    """Facts of an instance that joins again reach memory by the journal only: it must be followed."""
+    """Memory is for what later facts find there, and offline none is followed."""
     party = Party(clock)
     one, two = await party.joins("one"), await party.joins("two")
     await one.keep(one.answer())

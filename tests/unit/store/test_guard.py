@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from proxy.errors import CorruptEntryError, StoreError
+from proxy.outcomes import Tier
+from proxy.store.base import JournalLostError, StoreTimeoutError
+from proxy.store.breaker import Breaker
+from proxy.store.guard import BreakerOpenError, Guard
+from tests.support.clock import ManualClock
+
+ROWS = [
+    pytest.param("get", b"value", "ok", False, id="a value"),
+    pytest.param("get", None, "miss", False, id="a miss"),
+    pytest.param("put", None, "ok", False, id="nothing to return is no miss"),
+    pytest.param("get", CorruptEntryError("x"), "corrupt", False, id="damaged bytes"),
+    pytest.param("beat", JournalLostError("x"), "corrupt", False, id="a replaced journal"),
+    pytest.param("get", StoreTimeoutError("x"), "timeout", True, id="a time-out"),
+    pytest.param("get", StoreError("x"), "error", True, id="an error"),
+]
+
+
+class Counted:
+    def __init__(self, clock: ManualClock) -> None:
+        self.seen: list[tuple[Tier, str, str, float]] = []
+        self.breaker = Breaker(clock, failures=1, open_s=2.0)
+        self.guard = Guard(self.breaker, clock, lambda *told: self.seen.append(told))
+
+
+@pytest.mark.parametrize(("op", "outcome", "result", "opens"), ROWS)
+async def test_each_outcome_is_counted_and_told_to_the_breaker(
+    clock: ManualClock, op: str, outcome: bytes | StoreError | None, result: str, opens: bool
+) -> None:
+    counted = Counted(clock)
+
+    async def call() -> bytes | None:
+        clock.advance(0.25)
+        if isinstance(outcome, StoreError):
+            raise outcome
+        return outcome
+
+    if isinstance(outcome, StoreError):
+        with pytest.raises(type(outcome)):
+            await counted.guard.run(op, call)
+    else:
+        assert await counted.guard.run(op, call) == outcome
+    assert counted.seen == [(Tier.SHARED, op, result, 0.25)]
+    assert counted.breaker.is_open is opens
+
+
+async def test_an_open_breaker_refuses_without_calling(clock: ManualClock) -> None:
+    counted = Counted(clock)
+    counted.breaker.failed()
+
+    async def call() -> None:
+        raise AssertionError("nobody asked for it")
+
+    with pytest.raises(BreakerOpenError):
+        await counted.guard.run("get", call)
+    assert counted.seen == [(Tier.SHARED, "get", "refused", 0.0)]
+
+
+async def test_a_cancelled_probe_leaves_room_for_the_next(clock: ManualClock) -> None:
+    """A client that left says nothing of the store."""
+    counted = Counted(clock)
+    counted.breaker.failed()
+    clock.advance(2.0)
+
+    async def cancelled() -> None:
+        raise asyncio.CancelledError
+
+    async def works() -> str:
+        return "value"
+
+    with pytest.raises(asyncio.CancelledError):
+        await counted.guard.run("get", cancelled)
+    assert counted.seen[-1][2] == "abandoned"
+    assert await counted.guard.run("get", works) == "value"
+    assert not counted.breaker.is_open
