@@ -157,6 +157,7 @@ class Exchange:
             sight = self._glance(turn.match, key) or sight
         plan = plan_lookup(
             turn.request,
+            turn.match.route.asked(turn.request),
             sight.stored,
             self._clock(),
             missing=sight.missing,

@@ -8,20 +8,17 @@ last byte is let go, so whoever saw the end finds the entry.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proxy.caching.validation import is_about
-from proxy.caching.vary import select
 from proxy.decisions.answer import Freshen, Keep, Relay, StandIn, plan_answer
 from proxy.decisions.failure import may_stand_in
 from proxy.decisions.invalidating import url_tags
-from proxy.decisions.keeping import Origin, keep_answer
 from proxy.decisions.requesting import upstream_fields
 from proxy.decisions.sharing import selecting_fields
 from proxy.errors import ClientError, ClientGone, UpstreamError
 from proxy.flow.broadcast import Abandoned, Broadcast
-from proxy.messages import StoredResponse, Variants
 from proxy.outcomes import NotStored
 from proxy.store.base import Fact, FactKind
 from proxy.turn import Landing
@@ -34,7 +31,8 @@ if TYPE_CHECKING:
     from proxy.flow.flights import Flight
     from proxy.flow.roundtrip import Answer
     from proxy.flow.upstream import UpstreamClient
-    from proxy.messages import CacheKey, Response
+    from proxy.messages import Response, StoredResponse
+    from proxy.shelf import Shelf
     from proxy.store.cache import Cache
     from proxy.turn import Errand
 
@@ -44,11 +42,11 @@ ERROR_BODY = 64 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetcher:
-    """Runs errands. `clock` is epoch seconds, `dice` draws a number of 0..1 for jitter."""
+    """Runs errands. `clock` is epoch seconds; `max_object` bounds what is recorded, in bytes."""
 
     cache: Cache
+    shelf: Shelf
     clock: Callable[[], float]
-    dice: Callable[[], float]
     max_object: int
 
     async def fly(self, flight: Flight[Landing], client: UpstreamClient, errand: Errand) -> None:
@@ -119,7 +117,7 @@ class Fetcher:
         landing.error = error
         fallback = errand.fallback
         if fallback is not None and may_stand_in(
-            errand.route, fallback, self.clock(), reached=False
+            errand.route, errand.subject.request, fallback, self.clock(), reached=False
         ):
             landing.plan, landing.stored = StandIn(fallback), fallback
         flight.land(landing)
@@ -137,9 +135,10 @@ class Fetcher:
                 landing.stored = stored
                 flight.land(landing)
             case Freshen():
-                await self._freshen(landing, plan)
+                await self.shelf.freshen(landing, plan)
                 flight.land(landing)
             case Keep() | Relay():
+                await self.shelf.heed_head(landing, response)
                 await self._relay(flight, landing, response, chunks)
 
     def _plan(self, errand: Errand, response: Response) -> AnswerPlan:
@@ -183,7 +182,9 @@ class Fetcher:
             async for chunk in chunks:
                 await body.write(chunk)
             if keeping:
-                landing.not_stored = self._keep(landing, response, body)
+                landing.not_stored = NotStored.TOO_LARGE
+                if body.whole and body.size <= limit:
+                    landing.not_stored = self.shelf.put(landing, response, body.body())
             body.end()
         except UpstreamError as error:
             if keeping:
@@ -194,76 +195,6 @@ class Fetcher:
         except BaseException:  # a defect, or the end of the process: nobody may be left waiting
             body.fail(UpstreamError("the proxy gave the answer up"))
             raise
-
-    def _keep(self, landing: Landing, response: Response, body: Broadcast) -> NotStored | None:
-        if not body.whole or body.size > self._limit(landing.errand):
-            return NotStored.TOO_LARGE
-        made = self._made(landing, response, body.body())
-        return made if isinstance(made, NotStored) else self._store(landing.errand, made)
-
-    async def _freshen(self, landing: Landing, plan: Freshen) -> None:
-        """Bring the stored response up to date; one that may no longer be kept is used once."""
-        errand = landing.errand
-        landing.response = plan.head
-        landing.selecting = plan.stored.selecting
-        made = self._made(landing, plan.head, plan.stored.body)
-        if isinstance(made, StoredResponse):
-            landing.stored = made
-            landing.not_stored = self._store(errand, made)
-            return
-        landing.not_stored = made
-        landing.stored = replace(plan.stored, fields=plan.head.fields)
-        if errand.key is not None and made is not NotStored.METHOD:
-            # A HEAD proves nothing against the GET's answer that it found.
-            await self.cache.forget(self._place(errand, plan.stored).digest)
-
-    def _made(
-        self, landing: Landing, response: Response, body: bytes
-    ) -> StoredResponse | NotStored:
-        errand = landing.errand
-        return keep_answer(
-            errand.route,
-            errand.subject,
-            response,
-            body,
-            self.clock(),
-            origin=Origin(
-                born=landing.born,
-                selecting=landing.selecting,
-                head=errand.key.head if errand.key is not None else "",
-            ),
-            jitter=self.dice(),
-        )
-
-    def _store(self, errand: Errand, stored: StoredResponse) -> NotStored | None:
-        return self.cache.keep(self._place(errand, stored).digest, stored, self.clock())
-
-    def _place(self, errand: Errand, stored: StoredResponse) -> CacheKey:
-        """Where an answer belongs: under its key, or under the variant its request selects.
-
-        Names once seen for a key stay: an entry is at worst missed, never served to a
-        request that some answer would have told apart.
-        """
-        key = errand.key
-        if key is None:
-            raise AssertionError(errand)  # only keyed errands are stored
-        now = self.clock()
-        found = self.cache.peek(key.digest, now)
-        known = found.entry if found is not None and isinstance(found.entry, Variants) else None
-        names = set(stored.selecting) | set(known.names if known is not None else ())
-        if not names:
-            return key
-        marker = Variants(
-            names=tuple(sorted(names)),
-            expires_at=max(stored.expires_at, known.expires_at if known is not None else 0.0),
-            tags=stored.tags,
-            born=stored.born,
-            url=stored.url,
-            route=stored.route,
-            head=stored.head,
-        )
-        self.cache.keep(key.digest, marker, now)
-        return key.variant(select(marker.names, errand.subject.request.fields))
 
 
 async def _chain(held: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

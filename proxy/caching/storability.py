@@ -63,7 +63,7 @@ def _is_at_target(request: Request, response: Response) -> bool:
 
 def _wrong_status(case: _Case) -> bool:
     status = case.response.status
-    if status < 200 or status in NEVER_STORED:
+    if not 200 <= status < 600 or status in NEVER_STORED:
         return True
     if case.directives.must_understand and status not in UNDERSTOOD:
         return True

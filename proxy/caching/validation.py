@@ -11,7 +11,7 @@ from typing import Final
 
 from proxy.caching.entity_tags import EntityTag, single_tag
 from proxy.caching.storability import COOKIE_FIELDS, stored_fields
-from proxy.caching.targeted import response_directives
+from proxy.caching.targeted import TARGETS, response_directives
 from proxy.fields import Fields
 from proxy.messages import Response
 
@@ -53,12 +53,12 @@ def _same(stored: EntityTag, received: EntityTag) -> bool:
     return stored.matches_weakly(received) if received.weak else stored.matches_strongly(received)
 
 
-def freshen(stored: Fields, not_modified: Response) -> Fields:
+def freshen(stored: Fields, not_modified: Response, targets: tuple[str, ...] = TARGETS) -> Fields:
     """Update stored fields by a 304, or a HEAD's 200, that is about them (RFC 9111 §3.2).
 
     Its Age and the times of its arrival give the new initial age; they are not in the result.
     """
-    directives = response_directives(not_modified.fields)
+    directives = response_directives(not_modified.fields, targets)
     keeps_cookies = any(name in stored for name in COOKIE_FIELDS)
     received = stored_fields(not_modified, directives, cookies=keeps_cookies)
     update = received.without(*_OF_THE_BODY)

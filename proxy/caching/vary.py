@@ -70,11 +70,11 @@ def _normalize_codings(text: str) -> str:
 
 @lru_cache(maxsize=512)
 def _normalize_languages(text: str) -> str:
-    """Case means nothing, nor order between weights; order within one is kept (§12.5.4)."""
+    """Neither case nor order means anything, weights do (RFC 9110 §12.5.4)."""
     weighted = _weighted(text)
     if weighted is None:
         return _normalize_list(text)
-    return _written(sorted(weighted, key=lambda member: -member[1]))
+    return _written(sorted(set(weighted), key=lambda member: (-member[1], member[0])))
 
 
 def _weighted(text: str) -> list[tuple[str, float]] | None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from proxy.caching.storability import may_store
-from proxy.caching.targeted import response_directives
 from proxy.caching.validation import freshen
 from proxy.caching.vary import selecting_names
 from proxy.decisions.failure import may_stand_in
@@ -71,11 +70,15 @@ def plan_answer(
 ) -> AnswerPlan:
     """What to do with `response`, the answer to the subject's request. `max_body` in bytes."""
     if response.status == NOT_MODIFIED and validate is not None:
-        fields = freshen(validate.fields, response)
+        fields = freshen(validate.fields, response, route.targets)
         head = replace(response, status=validate.status, reason=validate.reason, fields=fields)
         return Freshen(validate, head)
     troubled = response.status in UPSTREAM_IN_TROUBLE
-    if troubled and fallback is not None and may_stand_in(route, fallback, now, reached=True):
+    if (
+        troubled
+        and fallback is not None
+        and may_stand_in(route, subject.request, fallback, now, reached=True)
+    ):
         return StandIn(fallback)
     refusal = refuses_head(route, subject, response)
     if refusal is None and (announced_length(response) or 0) > max_body:
@@ -95,7 +98,8 @@ def refuses_head(route: Route, subject: Subject, response: Response) -> NotStore
         return (
             NotStored.STATUS if route.refuses_head(subject.with_response(response, None)) else None
         )
-    return may_store(subject.request, response, response_directives(response.fields))
+    directives = route.directives(response.fields)
+    return may_store(subject.request, response, directives, cookies=route.cookies)
 
 
 def announced_length(response: Response) -> int | None:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from proxy.rules.route import HttpTtl
 
 if TYPE_CHECKING:
-    from proxy.messages import StoredResponse
+    from proxy.messages import Request, StoredResponse
     from proxy.rules.route import Route
 
 
-def may_stand_in(route: Route, stored: StoredResponse, now: float, *, reached: bool) -> bool:
+def may_stand_in(
+    route: Route, request: Request, stored: StoredResponse, now: float, *, reached: bool
+) -> bool:
     """Whether a stale response may answer instead of an error.
 
     `reached`: the upstream did answer, with a 5xx. Where it could not be reached RFC 9111
@@ -23,7 +25,7 @@ def may_stand_in(route: Route, stored: StoredResponse, now: float, *, reached: b
     """
     if stored.must_revalidate or stored.no_cache:
         return False
-    staleness = -stored.ttl(now)
-    if stored.stale_if_error > 0 and staleness <= stored.stale_if_error:
+    window = max(stored.stale_if_error, route.asked(request).stale_if_error or 0)
+    if window > 0 and -stored.ttl(now) <= window:
         return True
     return isinstance(route.ttl, HttpTtl) and not reached

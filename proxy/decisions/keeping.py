@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from proxy.caching.freshness import corrected_initial_age, freshness_lifetime
 from proxy.caching.storability import stored_fields
-from proxy.caching.targeted import response_directives
 from proxy.caching.validation import has_validator
 from proxy.decisions.answer import refuses_head
 from proxy.decisions.completion import is_complete
@@ -132,7 +131,7 @@ def _refuses_body(
 
 def _http_timing(route: Route, whole: Subject, response: Response) -> Timing:
     """Lifetime and windows by RFC 9111 §4.2 and RFC 5861; a rule's `stale` replaces the latter."""
-    directives = response_directives(response.fields)
+    directives = route.directives(response.fields)
     lifetime = freshness_lifetime(whole.request, response, directives)
     behind = directives.stale_while_revalidate or 0.0
     on_error = directives.stale_if_error or 0.0
@@ -164,8 +163,8 @@ def _ruled_timing(route: Route, whole: Subject, response: Response, lifetime: fl
 
 def replayable(route: Route, response: Response) -> Fields:
     """The fields as another client may see them, now or later."""
-    directives = response_directives(response.fields)
-    kept = stored_fields(response, directives).without("content-length")
+    directives = route.directives(response.fields)
+    kept = stored_fields(response, directives, cookies=route.cookies).without("content-length")
     if isinstance(route.ttl, HttpTtl):
         return kept
     return Fields(item for item in kept if not item[0].lower().startswith(VOLATILE))

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from proxy.caching.directives import request_directives
 from proxy.caching.freshness import may_reuse
 from proxy.caching.validation import has_validator
 from proxy.outcomes import Forward, NotServed, Outcome, Refusal
@@ -56,6 +55,7 @@ LookupPlan = Serve | Fetch | Refuse
 
 def plan_lookup(
     request: Request,
+    wanted: RequestDirectives,
     stored: StoredResponse | None,
     now: float,
     *,
@@ -63,12 +63,11 @@ def plan_lookup(
     soft: bool = False,
     serves: bool = True,
 ) -> LookupPlan:
-    """What to do with this request.
+    """What to do with this request, of whose client `wanted` is what the route listens to.
 
     `missing` says why `stored` is None; `soft`: an operator purged it softly, so it counts
     as stale; `serves`: what the rule's serve_if says of it.
     """
-    wanted = request_directives(request.fields)
     if stored is None:
         forward = Forward.VARY_MISS if missing is NotServed.VARIANT else Forward.URI_MISS
         return _unless_cached_only(wanted, Fetch(forward, missing))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from proxy.caching.targeted import response_directives
 from proxy.caching.vary import select, selecting_names
 from proxy.decisions.answer import AnswerPlan, Relay
 from proxy.rules.route import HttpTtl
@@ -35,7 +34,7 @@ def selecting_fields(
     """
     names = set(selecting_names(response.fields) or ())
     if isinstance(route.ttl, HttpTtl):
-        directives = response_directives(response.fields)
+        directives = route.directives(response.fields)
         if not (directives.public or directives.s_maxage is not None):
             # Authorization is RFC 9111 §3.5's: what it keeps from others is not stored at all.
             others = (name for name in credential_fields if name != "authorization")

@@ -36,6 +36,7 @@ from proxy.flow.connection import Connector
 from proxy.flow.flights import Flights
 from proxy.flow.upstream import Chance, UpstreamClient
 from proxy.rules.problems import RuleFileError
+from proxy.shelf import Shelf
 from proxy.turn import World
 
 if TYPE_CHECKING:
@@ -88,8 +89,8 @@ class App:
             flights=self._flights,
             fetcher=Fetcher(
                 cache=self.cache,
+                shelf=Shelf(cache=self.cache, clock=clock, dice=random.random),
                 clock=clock,
-                dice=random.random,
                 max_object=config.store.max_object,
             ),
             clock=clock,

@@ -154,16 +154,17 @@ async def _look(
 
 def _plan(match: Match, found: Found | NotServed, now: float) -> Json:
     route, subject = match.route, match.subject
+    asked = route.asked(subject.request)
     if isinstance(found, Found) and not isinstance(found.entry, Variants):
         stored = found.entry
         if stored.route_digest != route.digest:
-            plan = plan_lookup(subject.request, None, now, missing=NotServed.ROUTE_CHANGED)
+            plan = plan_lookup(subject.request, asked, None, now, missing=NotServed.ROUTE_CHANGED)
         else:
             serves = route.serves(subject.with_response(stored.response, stored.body))
-            plan = plan_lookup(subject.request, stored, now, soft=found.soft, serves=serves)
+            plan = plan_lookup(subject.request, asked, stored, now, soft=found.soft, serves=serves)
     else:
         missing = NotServed.VARIANT if isinstance(found, Found) else found
-        plan = plan_lookup(subject.request, None, now, missing=missing)
+        plan = plan_lookup(subject.request, asked, None, now, missing=missing)
     return _planned(plan)
 
 

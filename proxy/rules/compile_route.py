@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from proxy.caching.targeted import TARGETS
 from proxy.rules import schema as s
 from proxy.rules.compile_upstream import compile_headers, pick
 from proxy.rules.invalidations import InvalidationRule, On
@@ -72,6 +73,9 @@ def compile_route(name: str, written: Written, around: Surroundings) -> Route:
         ),
         stream_complete=pick(written.get(s.STREAM), s.STREAM_COMPLETE, "auto"),
         digest=_digest(written, sources),
+        cookies=pick(written, s.SET_COOKIE, "refuse") == "store",
+        reload=pick(written, s.RELOAD, "allow") == "allow",
+        targets=pick(written, s.TARGETS, TARGETS),
         collapse=pick(written, s.COLLAPSE, default=True),
         enabled=pick(written, s.ENABLED, default=True),
         caching=around.caching,

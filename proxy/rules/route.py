@@ -8,11 +8,14 @@ reason, never an exception.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Final
 
+from proxy.caching.directives import Directives, RequestDirectives, request_directives
+from proxy.caching.targeted import TARGETS, response_directives
+from proxy.fields import Fields
 from proxy.messages import CacheKey, Request
 from proxy.outcomes import Bypass
 from proxy.rules.conditions import Condition
@@ -92,9 +95,21 @@ class Route:
     stream_max: int = 16 << 20
     stream_complete: str = "auto"
     digest: str = ""
+    cookies: bool = False
+    reload: bool = True
+    targets: tuple[str, ...] = TARGETS
     collapse: bool = True
     enabled: bool = True
     caching: bool = True
+
+    def directives(self, fields: Fields) -> Directives:
+        """What an answer with these fields says of its caching, to this route (RFC 9213 §2.2)."""
+        return response_directives(fields, self.targets)
+
+    def asked(self, request: Request) -> RequestDirectives:
+        """What the client asks of the cache, as far as this route listens (RFC 9111 §5.2.1)."""
+        asked = request_directives(request.fields)
+        return asked if self.reload else replace(asked, no_cache=False, max_age=None, min_fresh=0)
 
     def bypass(self, method: str) -> Bypass | None:
         """Why requests of this method are not looked up at all, if they are not."""

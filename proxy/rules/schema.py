@@ -187,9 +187,25 @@ COLLAPSE: Final = Field(
     "collapse", w.boolean(), "Identical concurrent requests make one upstream call. Default true."
 )
 
+SET_COOKIE: Final = Field(
+    "set_cookie",
+    w.words("refuse", "store"),
+    "store: an answer that sets a cookie may be stored, and sets it for everybody. Default refuse.",
+)
+RELOAD: Final = Field(
+    "reload",
+    w.words("allow", "ignore"),
+    "ignore: clients cannot ask for a fresher answer (no-cache, max-age, Pragma). Default allow.",
+)
+TARGETS: Final = Field(
+    "targets",
+    Many(w.FIELD_NAME, lone=True),
+    "Fields of answers that decide before Cache-Control, the first that is there (RFC 9213).",
+)
+
 _TREATMENT: Final = (
     KEY, SCOPE, ROUTE_CREDENTIALS, TTL, STALE, STORE_IF, SERVE_IF, TAGS, INVALIDATE, CLIENT_CACHE,
-    ROUTE_HEADERS, STREAM, ENABLED, COLLAPSE,
+    ROUTE_HEADERS, STREAM, SET_COOKIE, RELOAD, TARGETS, ENABLED, COLLAPSE,
 )  # fmt: skip
 _ROUTE_LATER: Final = (
     "aliases", "write_through", "etag", "cost", "dedupe", "events", "job", "capture", "expand",

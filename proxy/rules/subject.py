@@ -103,6 +103,11 @@ class Subject:
         """The same request with this answer; `body` is None while it is not complete."""
         return replace(self, response=response, response_body=body)
 
+    @property
+    def as_get(self) -> Subject:
+        """The same asked by GET: what a HEAD is about (RFC 9110 §9.3.2)."""
+        return replace(self, facts=RequestFacts(replace(self.request, method="GET")))
+
     @cached_property
     def response_json(self) -> Value:
         """The answer's body as JSON, or MISSING."""

@@ -34,6 +34,7 @@ FACTS = (
     Fact(FactKind.TAG, "*"),
     Fact(FactKind.PREFIX, "/0"),
     Fact(FactKind.TAG, "another of no answer"),
+    Fact(FactKind.TAG, "a third of no answer"),
 )
 
 
@@ -160,11 +161,17 @@ class Model:
                 return
             self.open_gate(gates[0])
 
-    def hold(self, instance: Instance, op: str, *, late: bool = False) -> Gate | None:
-        """Let an instance go on up to its next `op` and hold it (`late`: its answer) there."""
+    def hold(
+        self, instance: Instance, op: str, *, after: int = 0, late: bool = False
+    ) -> Gate | None:
+        """Let an instance go on `after` some such `op`s and hold the next (`late`: its answer)."""
         for _ in range(40):
             gates = self.moving(instance)
             wanted = next((gate for gate in gates if gate.op == op), None)
+            if wanted is not None and after:
+                after -= 1
+                self.open_gate(wanted)
+                continue
             if wanted is not None and late:
                 self.open_gate(wanted, Fate.LATE)
                 wanted = next((g for g in self.moving(instance) if g.op == f"{op} answer"), None)
@@ -266,6 +273,10 @@ class Model:
     def restart(self, i: int) -> None:
         self.stop(self.instances[i])
         self.instances[i] = self.launch(small=i == 2)
+
+    def forget(self, i: int) -> None:
+        """Its memory is full of other things."""
+        self.instances[i].cache._memory.clear()  # noqa: SLF001  as an eviction would
 
     def join_anew(self, i: int) -> None:
         self.restart(i)

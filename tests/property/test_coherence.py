@@ -8,11 +8,13 @@ something, other things happen, and it goes on.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
 from typing import Final
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from proxy.store.base import Fact
 from tests.property.coherence_model import FACTS, KEYS, Model
@@ -20,18 +22,11 @@ from tests.support.sim_shared import Fate
 
 instances = st.integers(0, 2)
 keys = st.sampled_from([0, 0, 0, *range(len(KEYS))])
-facts = st.sampled_from([FACTS[0], FACTS[0], *FACTS])
+facts = st.sampled_from([FACTS[0], FACTS[0], *FACTS[:4]])
 fates = st.sampled_from([Fate.DONE] * 8 + [Fate.REFUSED, Fate.ANSWER_LOST])
 
-DOINGS: Final = {
-    "look-up": ("get", "marks"),
-    "write": ("reach", "end", "put"),
-    "invalidation": ("append", "confirm"),
-    "round": ("beat", "read"),
-    "join": ("open", "beat", "read", "tail", "wide"),
-}
-"""What an instance can be held in, and at which operations."""
-doings = st.sampled_from([(doing, op) for doing, ops in DOINGS.items() for op in ops])
+SEVERAL: Final = ("marks", "reach", "read")
+"""Operations that come one after the other: one for each tag, or for some records."""
 
 
 def _write(model: Model, i: int) -> None:
@@ -58,9 +53,8 @@ def _prefix(model: Model, i: int) -> None:
 
 def _others(model: Model, i: int) -> None:
     """Facts about nothing stored: more than the small table of the last instance holds."""
-    for _ in range(2):
-        model.state(i, FACTS[1])
-    model.state(i, FACTS[4])
+    for fact in (FACTS[1], *FACTS[4:]):
+        model.state(i, fact)
 
 
 def _fetch_begins(model: Model, i: int) -> None:
@@ -126,15 +120,98 @@ def _wait(model: Model, _i: int) -> None:
     model.ask_wait()
 
 
+def _forgotten(model: Model, i: int) -> None:
+    model.forget(i)
+
+
+def _evicted_and_made_anew(model: Model, i: int) -> None:
+    _state(model, i)
+    _marks_are_evicted(model, i)
+    model.fetch_and_write(i, 1)
+
+
+def _flushed_and_begun_by_one_behind(model: Model, i: int) -> None:
+    """Its clock is behind: the new journal's positions are below the old one's."""
+    _flush(model, i)
+    model.join_anew(i)
+    _state(model, i)
+
+
+def _back_from_a_snapshot(model: Model, i: int) -> None:
+    _snapshot(model, i)
+    _state(model, i)
+    _crash(model, i)
+    _everyone(model, i)
+
+
+def _cut_off_while(model: Model, i: int) -> None:
+    """Another than `i` is cut off, `i` invalidates, and max_lag passes."""
+    _cut_off(model, (i + 1) % 3)
+    _state(model, i)
+    _longer_than_max_lag(model, i)
+    _everyone(model, i)
+    _wait(model, i)
+
+
+def _trimmed_before_it_was_read(model: Model, i: int) -> None:
+    _state(model, i)
+    _others(model, i)
+    _trimmed(model, i)
+
+
 Event = Callable[[Model, int], None]
-OFTEN: Final[tuple[Event, ...]] = (_state, _round, _everyone, _write, _look_up)
-EVENTS: Final[tuple[Event, ...]] = (
-    *(OFTEN * 2),
-    *(_prefix, _others, _fetch_begins, _fetch_ends, _newcomer_looks_up, _marks_are_evicted),
-    *(_one_mark_is_evicted, _trimmed, _snapshot, _crash, _flush, _cut_off, _healed, _a_while),
-    *(_longer_than_max_lag, _wait),
+BLOWS: Final[tuple[Event, ...]] = (
+    *((_state,) * 4),
+    *(_prefix, _evicted_and_made_anew, _flushed_and_begun_by_one_behind, _back_from_a_snapshot),
+    *(_cut_off_while, _trimmed_before_it_was_read),
 )
-events = st.lists(st.tuples(st.sampled_from(EVENTS), instances), min_size=1, max_size=4)
+"""What the protocol is there for."""
+THEN: Final[tuple[Event, ...]] = (
+    *(_everyone, _everyone, _round, _others, _newcomer_looks_up, _marks_are_evicted, _look_up),
+    *(_longer_than_max_lag, _a_while, _one_mark_is_evicted, _trimmed, _flush, _healed, _cut_off),
+    *(_write, _fetch_begins, _fetch_ends, _wait, _forgotten, _state),
+)
+"""What makes it worse."""
+
+
+def some(events: tuple[Event, ...], at_most: int) -> st.SearchStrategy[list[tuple[Event, int]]]:
+    return st.lists(st.tuples(st.sampled_from(events), instances), max_size=at_most)
+
+
+happenings = st.tuples(
+    some(THEN, 1), st.tuples(st.sampled_from(BLOWS), instances), some(THEN, 3)
+).map(lambda parts: [*parts[0], parts[1], *parts[2]])
+
+
+@dataclass(frozen=True)
+class Race:
+    """`i` is held at `op` (`late`: its answer) while things happen; `by` wrote the answer.
+
+    If it is `aged`, facts came after it, and `i` has to ask its marks.
+    """
+
+    i: int
+    by: int
+    op: str
+    after: int
+    late: bool
+    aged: bool
+    happens: list[tuple[Event, int]]
+    fate: Fate
+
+
+def races(*ops: str) -> st.SearchStrategy[Race]:
+    return st.builds(
+        Race,
+        i=instances,
+        by=instances,
+        op=st.sampled_from(ops),
+        after=st.integers(0, 2),
+        late=st.booleans(),
+        aged=st.booleans(),
+        happens=happenings,
+        fate=fates,
+    )
 
 
 class Coherence(RuleBasedStateMachine):
@@ -155,93 +232,107 @@ class Coherence(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.model.finish()
 
-    def begin_doing(self, i: int, doing: str) -> None:
-        match doing:
-            case "look-up":
-                self.model.look_up(i, 0)
-            case "write":
-                self.model.fetch_begins(i, 0)
-                self.model.fetch_ends(i, -1)
-            case "invalidation":
-                self.model.invalidate(i, FACTS[0])
-            case "join":
-                self.model.restart(i)
-                self.model.do_round(self.model.instances[i])
-            case _:
-                self.model.do_round(self.model.instances[i])
+    def beginning(self, i: int, by: int, *, aged: bool) -> None:
+        """All is well and an answer is shared, of which `i` has nothing in memory."""
+        model = self.model
+        model.let_go()
+        model.world.cut_off.clear()
+        for _ in range(3):
+            model.all_go_on()
+        _write(model, by)
+        if aged:
+            _others(model, by)
+            model.join_anew(i)
+            _everyone(model, i)
+        model.forget(i)
 
-    @rule(i=instances, doing=doings, late=st.booleans(), happens=events, fate=fates)
-    def a_race(
-        self,
-        i: int,
-        doing: tuple[str, str],
-        late: bool,
-        happens: list[tuple[Event, int]],
-        fate: Fate,
-    ) -> None:
+    def run(self, race: Race, begin: Callable[[], None]) -> None:
         """One is held in the middle of something, other things happen, it goes on, all look up."""
-        what, op = doing
-        self.begin_doing(i, what)
-        self.model.hold(self.model.instances[i], op, late=late)
+        model = self.model
+        self.beginning(race.i, race.by, aged=race.aged)
+        begin()
+        after = race.after if race.op in SEVERAL else 0
+        model.hold(model.instances[race.i], race.op, after=after, late=race.late)
+        self.happen(race.happens)
+        model.let_go(race.fate)
+        model.settle()
+        self.all_look_up()
+
+    def happen(self, happens: list[tuple[Event, int]]) -> None:
         for event, by in happens:
             event(self.model, by)
             self.model.memory_is_coherent()
-        self.model.let_go(fate)
-        self.model.settle()
 
-    @rule(first=instances, second=instances, happens=events, lookers=st.booleans())
-    def a_story(
-        self, first: int, second: int, happens: list[tuple[Event, int]], lookers: bool
-    ) -> None:
-        """An answer is written, things happen, everyone looks it up."""
-        _write(self.model, first)
-        _look_up(self.model, second)
-        for event, by in happens:
-            event(self.model, by)
-            self.model.memory_is_coherent()
-        if lookers:
-            for i in range(3):
-                _look_up(self.model, i)
+    def all_look_up(self) -> None:
+        for i in range(3):
+            _look_up(self.model, i)
+        self.model.memory_is_coherent()
 
-    @rule(i=instances, cut=st.booleans(), happens=events)
-    def a_partition(self, i: int, cut: bool, happens: list[tuple[Event, int]]) -> None:
-        """One is cut off (or its invalidation is, half-way), things happen, it comes back."""
+    @rule(race=races("get", "marks"))
+    def a_look_up_is_overtaken(self, race: Race) -> None:
+        self.run(race, lambda: self.model.look_up(race.i, 0))
+
+    @rule(race=races("reach", "end", "put"), k=keys)
+    def a_write_is_overtaken(self, race: Race, k: int) -> None:
+        def begin() -> None:
+            self.model.fetch_begins(race.i, k)
+            self.model.fetch_ends(race.i, -1)
+
+        self.run(race, begin)
+
+    @rule(race=races("append", "confirm"), fact=facts, cut=st.booleans())
+    def an_invalidation_is_overtaken(self, race: Race, fact: Fact, cut: bool) -> None:
+        """Half-way it may be cut off: appended and not confirmed, or confirmed and not told."""
+
+        def begin() -> None:
+            _look_up(self.model, race.i)
+            self.model.invalidate(race.i, fact)
+
         if cut:
-            _cut_off(self.model, i)
-        else:
-            self.model.invalidate(i, FACTS[0])
-            self.model.hold(self.model.instances[i], "confirm")
-            _cut_off(self.model, i)
-            self.model.let_go()
-            self.model.settle()
-        for event, by in happens:
-            event(self.model, by)
-            self.model.memory_is_coherent()
-        _healed(self.model, i)
+            race.happens.append((_cut_off, race.i))
+        self.run(race, begin)
 
-    @precondition(lambda self: self.model.world.gates)
-    @rule(number=st.integers(0, 30), fate=fates)
-    def one_operation_goes_on(self, number: int, fate: Fate) -> None:
-        self.model.open_gate(self.model.world.gates[number % len(self.model.world.gates)], fate)
+    @rule(race=races("open", "beat", "read", "tail", "wide", "append"), anew=st.booleans())
+    def a_round_is_overtaken(self, race: Race, anew: bool) -> None:
+        def begin() -> None:
+            if anew:
+                self.model.restart(race.i)
+            else:
+                _look_up(self.model, race.i)
+            self.model.do_round(self.model.instances[race.i])
 
-    @rule(i=instances, k=keys, fact=facts)
-    def all_at_once(self, i: int, k: int, fact: Fact) -> None:
-        """Everything begins, nothing ends."""
+        self.run(race, begin)
+
+    @rule(i=instances, by=instances, aged=st.booleans(), happens=happenings, known=st.booleans())
+    def a_fetch_is_overtaken(
+        self, i: int, by: int, aged: bool, happens: list[tuple[Event, int]], known: bool
+    ) -> None:
+        """Its answer comes when all has happened; it is kept, or it is not."""
+        self.beginning(i, by, aged=aged)
+        self.model.fetch_begins(i, 0)
+        if known:
+            _look_up(self.model, i)
+        self.happen(happens)
+        self.model.fetch_ends(i, -1)
+        self.model.settle()
+        self.all_look_up()
+
+    @rule(i=instances, k=keys, fact=facts, order=st.randoms(use_true_random=False))
+    def all_at_once(self, i: int, k: int, fact: Fact, order: Random) -> None:
+        """Everything begins, and goes on in any order."""
+        self.model.fetch_begins(i, k)
         for j in range(3):
             self.model.do_round(self.model.instances[j])
             self.model.look_up(j, k)
-        self.model.fetch_begins(i, k)
         self.model.invalidate((i + 1) % 3, fact)
         self.model.fetch_ends(i, -1)
-
-    @rule()
-    def all_is_well(self) -> None:
-        self.model.world.cut_off.clear()
-        for _ in range(4):
-            self.model.all_go_on()
+        for _ in range(30):
+            if self.model.world.gates:
+                self.model.open_gate(order.choice(self.model.world.gates))
+                self.model.memory_is_coherent()
 
 
 Coherence.TestCase.settings = settings(
-    settings.get_profile("larder"), max_examples=100, stateful_step_count=25
+    settings.get_profile("larder"), max_examples=250, stateful_step_count=10
 )
 TestCoherence = Coherence.TestCase

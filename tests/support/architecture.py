@@ -33,6 +33,7 @@ FLOORS: Mapping[str, int] = {
     "proxy.exchange": 6,
     "proxy.fetching": 6,
     "proxy.turn": 6,
+    "proxy.shelf": 6,
     "proxy.sight": 6,
     "proxy.visit": 6,
     "proxy.edges": 7,

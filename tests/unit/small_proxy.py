@@ -22,6 +22,7 @@ from proxy.messages import Request
 from proxy.outcomes import ExchangeRecord
 from proxy.store.cache import Cache
 from proxy.store.memory import MemoryStore
+from proxy.shelf import Shelf
 from proxy.turn import Landing, World
 from tests.support.clock import ManualClock
 from tests.support.origin import Origin
@@ -111,7 +112,12 @@ async def small_proxy(
         world_of(text, origin.url, connector, clock),
         cache=cache,
         flights=flights,
-        fetcher=Fetcher(cache=cache, clock=clock, dice=dice, max_object=MAX_OBJECT),
+        fetcher=Fetcher(
+            cache=cache,
+            shelf=Shelf(cache=cache, clock=clock, dice=dice),
+            clock=clock,
+            max_object=MAX_OBJECT,
+        ),
         clock=clock,
         timer=clock,
     )

@@ -75,7 +75,7 @@ SAME = table(
         "Accept-Language",
         ["en, de"],
         ["de, en"],
-        False,
+        True,
     ),
     (
         "language-weight",

@@ -6,7 +6,7 @@ import pytest
 
 from proxy.decisions.failure import may_stand_in
 from proxy.messages import StoredResponse
-from tests.support.build import stored
+from tests.support.build import request, stored
 from tests.support.clock import NOW
 from tests.unit.caching.table import table
 from tests.unit.decisions.routed import HTTP, TIMED, route_of
@@ -33,4 +33,20 @@ ROWS = table(
 def test_what_may_stand_in(
     ttl: str, found: StoredResponse, after: float, *, reached: bool, expected: bool
 ) -> None:
-    assert may_stand_in(route_of(ttl), found, NOW + after, reached=reached) is expected
+    route = route_of(ttl)
+    assert may_stand_in(route, request(), found, NOW + after, reached=reached) is expected
+
+
+ASKED = table(
+    ("the-client-allows-it", "5861 §4", HTTP, BARE, "stale-if-error=60", True),
+    ("not-for-so-long", "5861 §4", HTTP, BARE, "stale-if-error=10", False),
+    ("the-upstream-forbids-it", "9111 §5.2.2.2", HTTP, MUST, "stale-if-error=60", False),
+)
+
+
+@pytest.mark.parametrize(("ttl", "found", "asked", "expected"), ASKED)
+def test_what_a_client_allows(
+    ttl: str, found: StoredResponse, asked: str, *, expected: bool
+) -> None:
+    sent = request(fields={"Cache-Control": asked})
+    assert may_stand_in(route_of(ttl), sent, found, NOW + 100, reached=True) is expected

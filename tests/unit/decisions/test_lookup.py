@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from proxy.caching.directives import NOTHING_ASKED, request_directives
 from proxy.decisions.lookup import Fetch, LookupPlan, Refuse, Serve, plan_lookup
 from proxy.outcomes import Forward, NotServed, Outcome, Refusal
 from tests.support.build import request, stored
@@ -153,7 +154,9 @@ PLANS = table(
 def test_the_plan(
     found: Any, asked: dict[str, str], after: float, seen: dict[str, Any], expected: LookupPlan
 ) -> None:
-    assert plan_lookup(request(fields=asked), found, NOW + after, **seen) == expected
+    sent = request(fields=asked)
+    wanted = request_directives(sent.fields)
+    assert plan_lookup(sent, wanted, found, NOW + after, **seen) == expected
 
 
 @pytest.mark.parametrize(("method", "validates"), [("GET", True), ("HEAD", True), ("POST", False)])
@@ -161,6 +164,6 @@ def test_only_methods_that_may_be_answered_304_are_sent_with_a_condition(
     method: str, *, validates: bool
 ) -> None:
     """RFC 9110 §13.1.2: to any other method a server answers 412."""
-    plan = plan_lookup(request(method), FRESH, NOW + 100)
+    plan = plan_lookup(request(method), NOTHING_ASKED, FRESH, NOW + 100)
     assert isinstance(plan, Fetch)
     assert (plan.validate is FRESH, plan.fallback is FRESH) == (validates, True)

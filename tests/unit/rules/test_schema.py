@@ -22,6 +22,7 @@ CONTRACT = """
 name match when key scope ttl stale store_if serve_if tags aliases invalidate write_through
 etag client_cache headers cost dedupe stream events job capture expand prefetch enabled
 collapse credentials
+set_cookie reload targets
 """
 
 

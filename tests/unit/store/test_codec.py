@@ -136,5 +136,17 @@ def test_a_body_larger_than_allowed_is_not_inflated() -> None:
 def test_facts() -> None:
     facts = (Fact(FactKind.TAG, "\ud800"), Fact(FactKind.MATCH, "/a*", soft=True))
     assert codec.decode_facts(codec.encode_facts(facts)) == facts
-    with pytest.raises(CorruptEntryError):
-        codec.decode_facts(b"\xc1")
+
+
+UNREADABLE = [
+    pytest.param(b"", id="nothing"),
+    pytest.param(b"\xc1", id="no MessagePack"),
+    pytest.param(b"\x91\x93\xa7session\xc4\x01t\xc2", id="a kind of a later version"),
+    pytest.param(b"\x91\x93\xa3tag\xc4\x01\xff\xc2", id="no text"),
+]
+
+
+@pytest.mark.parametrize("data", UNREADABLE)
+def test_facts_that_cannot_be_read_are_a_purge_of_all(data: bytes) -> None:
+    """One damaged record must neither stop every instance nor keep what it killed alive."""
+    assert codec.decode_facts(data) == (Fact(FactKind.TAG, "*"),)

@@ -13,7 +13,8 @@ from proxy.store.memory import MemoryStore
 from proxy.store.sharing import Sharing
 from tests.support.build import stored
 
-COMMON = (("Content-Type", "application/json"), ("Cache-Control", "max-age=60"), ("Server", "nginx"))
+JSON = "application/json"
+COMMON = (("Content-Type", JSON), ("Cache-Control", "max-age=60"), ("Server", "nginx"))
 
 
 def fresh(text: str) -> str:
@@ -22,7 +23,8 @@ def fresh(text: str) -> str:
 
 
 def answer(number: int, body: int = 1024, *, common: bool = True) -> StoredResponse:
-    lines = [(fresh(name), fresh(value) + ("" if common else str(number))) for name, value in COMMON]
+    own = "" if common else str(number)
+    lines = [(fresh(name), fresh(value) + own) for name, value in COMMON]
     lines += [("ETag", f'"{number:08x}"'), ("X-Request-Id", f"{number:032x}")]
     url = f"/api/v1/scenes/{number}?detail=full"
     tags = (fresh("@route:scenes"), f"@url:db {url}", f"scene-{number}")
