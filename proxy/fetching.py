@@ -8,18 +8,18 @@ last byte is let go, so whoever saw the end finds the entry.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from proxy.caching.validation import is_about
-from proxy.decisions.answer import Freshen, Keep, Relay, StandIn, plan_answer
+from proxy.decisions.answer import Freshen, Keep, Relay, StandIn, answers_get, plan_answer
 from proxy.decisions.failure import may_stand_in
 from proxy.decisions.invalidating import url_tags
 from proxy.decisions.requesting import upstream_fields
 from proxy.decisions.sharing import selecting_fields
 from proxy.errors import ClientError, ClientGone, UpstreamError
 from proxy.flow.broadcast import Abandoned, Broadcast
-from proxy.outcomes import NotStored
+from proxy.outcomes import Bypass, NotStored
 from proxy.store.base import Fact, FactKind
 from proxy.turn import Landing
 
@@ -62,7 +62,10 @@ class Fetcher:
         landing.upstream_s = self.clock() - sent_at
         try:
             chunks = answer.chunks()
+            adopted = self._adopted(landing, answer.response)
             held = await self._invalidate(errand, answer.response, chunks)
+            if adopted is not None:  # after its own invalidation, so that it outlives that
+                landing.errand, landing.born = adopted, self.cache.position
             await self._land(flight, landing, answer.response, _chain(held, chunks))
         except UpstreamError as error:  # it broke while its body was needed before its head
             self._land_failure(flight, landing, error)
@@ -90,6 +93,25 @@ class Fetcher:
             errand.body,
             on_interim=errand.interim,
         )
+
+    def _adopted(self, landing: Landing, response: Response) -> Errand | None:
+        """The GET that this POST's answer answers too (RFC 9110 §9.3.3), as an errand of its own.
+
+        Not if anything about it was invalidated since the POST began: the answer may be older.
+        """
+        errand = landing.errand
+        if errand.key is not None or not answers_get(
+            errand.route, errand.upstream, errand.subject, response
+        ):
+            return None
+        subject = errand.subject.as_get
+        identity = errand.route.identify(subject)
+        tags = errand.route.tags(subject.with_response(response, None))
+        if isinstance(identity, Bypass) or tags is None:
+            return None
+        adopted = replace(errand, key=identity.key, subject=subject)
+        alive = self.cache.alive(Landing(errand=adopted, born=landing.born).claim(tags))
+        return adopted if alive else None
 
     async def _invalidate(
         self, errand: Errand, response: Response, chunks: AsyncIterator[bytes]

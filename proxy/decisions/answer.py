@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from proxy.caching.storability import may_store
 from proxy.caching.validation import freshen
@@ -19,6 +20,7 @@ from proxy.rules.route import HttpTtl
 if TYPE_CHECKING:
     from proxy.messages import Response, StoredResponse
     from proxy.rules.route import Route
+    from proxy.rules.settings import Upstream
     from proxy.rules.subject import Subject
 
 PARTIAL_CONTENT = 206
@@ -100,6 +102,20 @@ def refuses_head(route: Route, subject: Subject, response: Response) -> NotStore
         )
     directives = route.directives(response.fields)
     return may_store(subject.request, response, directives, cookies=route.cookies)
+
+
+def answers_get(route: Route, upstream: Upstream, subject: Subject, response: Response) -> bool:
+    """Whether a POST's answer may be stored as its target's own (RFC 9110 §9.3.3)."""
+    if subject.request.method != "POST" or not isinstance(route.ttl, HttpTtl):
+        return False
+    url = urlsplit(upstream.urls[0])
+    asked = replace(
+        subject.request,
+        scheme=url.scheme,
+        authority=url.netloc,
+        target=url.path + subject.request.target,
+    )
+    return may_store(asked, response, route.directives(response.fields)) is None
 
 
 def announced_length(response: Response) -> int | None:

@@ -1,14 +1,15 @@
 """A wire: one connection to an upstream, as bytes out and a parsed answer in.
 
-Door to aiohttp, with connection.py: its ResponseHandler and its parser (llhttp)
-read answers, and its exceptions end here. Knows nothing of rules, retries or
-limits. Invariants, beyond aiohttp's own:
+Door to aiohttp, with connection.py: its parser (llhttp) reads the heads of answers, and
+its exceptions end here; bodies are framing.py's. Knows nothing of rules, retries or
+limits. Invariants:
 - a byte that comes while no request is under way ends the connection, so an
   answer can never be taken for the next request's;
 - whoever reads always learns how it ended: an answer that is not known to be
   complete raises, also when its framing breaks midway or the peer resets;
-- the head of an answer is parsed apart from its body, so a body longer than
-  its Content-Length spoils the connection, not the answer.
+- the parser is given a head and nothing behind it, so a body longer than its
+  Content-Length spoils the connection, not the answer;
+- after a 101 that was asked for, what comes is bytes until the connection ends.
 """
 
 from __future__ import annotations
@@ -17,28 +18,31 @@ import math
 import re
 import select
 from asyncio import AbstractEventLoop
+from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import ClientError as AiohttpError
-from aiohttp import ClientPayloadError
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import RawResponseMessage
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.streams import EMPTY_PAYLOAD, EofStream, StreamReader
+from aiohttp.streams import EofStream, StreamReader
 
 from proxy.errors import UpstreamProtocolError
-from proxy.fields import Fields
+from proxy.fields import NO_FIELDS, Fields
+from proxy.flow.framing import Framing, FramingError, framing_of
+from proxy.flow.inbox import Inbox
 
 MAX_LINE: Final = 64 * 1024
 """Bytes of a status line or of one field line."""
 MAX_FIELDS: Final = 256
 MAX_HEAD: Final = 256 * 1024
 """Bytes of an answer's heads, interim ones included, before its last head is complete."""
-READ_BUFFER: Final = 64 * 1024
-"""Twice as many unread bytes of a body pause the socket."""
+SWITCHING: Final = 101
 
 _CODINGS: Final = frozenset({"", "chunked", "identity"})
+_EMPTY_LINE: Final = re.compile(rb"\n\r?\n")
+"""Where a head ends; like the parser, upstreams are forgiven a missing CR."""
 _IDLE_HINT: Final = re.compile(r"\btimeout\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
 _FOREIGN: Final = (AiohttpError, HttpProcessingError, EofStream, OSError, RuntimeError)
 
@@ -69,25 +73,34 @@ class Wire(ResponseHandler):
         self.uses = 0
         self.failure: BaseException | None = None
         self._at_rest = True
-        self._has_final_head = False
-        self._head_bytes = 0
-        self._body: StreamReader = EMPTY_PAYLOAD
+        self._may_switch = False
+        self._has_answer_body = True
         self._reuse_until = math.inf
+        self._clear()
+
+    def _clear(self) -> None:
+        """Nothing of an answer is here."""
+        self._heads: deque[Head] = deque()
+        self._head_bytes = 0
+        self._line_end = b""
+        self._framing: Framing | None = None
+        self._inbox = Inbox(self._pause_transport_reading, self._resume_transport_reading)
 
     # -- the life of a connection
 
-    def begin(self, *, has_answer_body: bool) -> None:
-        """A request is about to be written. An answer to HEAD has no body whatever it says."""
+    def begin(self, *, has_answer_body: bool, may_switch: bool = False) -> None:
+        """A request is about to be written. An answer to HEAD has no body whatever it says.
+
+        `may_switch`: the request asks for another protocol, so a 101 may answer it.
+        """
         self.uses += 1
         self._at_rest = False
-        self._has_final_head = False
-        self._head_bytes = 0
-        self._body = EMPTY_PAYLOAD
+        self._may_switch = may_switch
+        self._has_answer_body = has_answer_body
+        self._clear()
         self.set_response_params(
-            skip_payload=not has_answer_body,
-            read_until_eof=True,
+            skip_payload=True,
             auto_decompress=False,
-            read_bufsize=READ_BUFFER,
             max_line_size=MAX_LINE,
             max_field_size=MAX_LINE,
             max_headers=MAX_FIELDS,
@@ -96,7 +109,13 @@ class Wire(ResponseHandler):
     def rest(self) -> None:
         """The answer is complete: from here on any byte is unasked for."""
         self._at_rest = True
-        self._body = EMPTY_PAYLOAD
+
+    @property
+    def should_close(self) -> bool:
+        """Whether the connection is of no use for another request."""
+        framing = self._framing
+        spoiled = framing is not None and (framing.excess or not framing.complete)
+        return spoiled or super().should_close
 
     def is_fit(self, *, careful: bool) -> bool:
         """Whether a kept-alive connection may take another request.
@@ -119,6 +138,7 @@ class Wire(ResponseHandler):
         """End the connection at once; whoever reads the answer gets this very error."""
         if self.failure is None:
             self.failure = error
+        self._inbox.end(error)
         self.set_exception(error)
         if self.transport is not None:
             self.transport.abort()
@@ -144,37 +164,35 @@ class Wire(ResponseHandler):
     async def read_head(self) -> Head:
         """The next response head, interim ones (1xx) included."""
         try:
-            message, body = await self.read()
+            await self.read()
         except _FOREIGN as error:
             raise self._told(error) from None
-        head = _head(message)
-        problem = _problem(head)
+        head = self._heads.popleft()
+        problem = _problem(head, may_switch=self._may_switch)
         if problem:
             raise UpstreamProtocolError(f"{self.peer} {problem}")
-        self._body = body
         self._note_idle_hint(head)
         return head
 
     def body_at_hand(self) -> bytes:
         """What has come of the body and was not read yet; b"" if nothing has."""
-        try:
-            if self.failure is not None:
-                raise self.failure
-            return self._body.read_nowait()
-        except _FOREIGN as error:
-            raise self._told(error) from None
+        if self.failure is not None:
+            raise self.failure
+        return self._inbox.take()
 
     async def read_body(self) -> bytes:
         """Wait for more of the body; b"" at its end. Raises when the body is not complete."""
-        try:
-            return await self._body.readany()
-        except _FOREIGN as error:
-            raise self._told(error) from None
+        return await self._inbox.read()
 
     @property
     def body_is_over(self) -> bool:
         """Whether the body was complete and all of it is read."""
-        return self.failure is None and self._body.exception() is None and self._body.at_eof()
+        return self.failure is None and self._inbox.is_over
+
+    @property
+    def trailers(self) -> Fields:
+        """The trailer fields, once the body is over."""
+        return NO_FIELDS if self._framing is None else self._framing.trailers
 
     def _note_idle_hint(self, head: Head) -> None:
         # A second early: the request must arrive before the upstream's own timer ends.
@@ -189,8 +207,6 @@ class Wire(ResponseHandler):
             # The rest of the message quotes the upstream's bytes.
             what = error.message.partition(":")[0].partition("\n")[0]
             return UpstreamProtocolError(f"{self.peer} sent what is not HTTP/1.1 ({what})")
-        if isinstance(error, ClientPayloadError) or self._has_final_head:
-            return UpstreamProtocolError(f"{self.peer} ended its answer before it was complete")
         text = f"{self.peer} closed the connection without an answer"
         stale = self.uses > 1 and not self._head_bytes
         return (StaleConnectionError if stale else UpstreamProtocolError)(text)
@@ -199,53 +215,89 @@ class Wire(ResponseHandler):
 
     def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
         """Queue a parsed head; called by the base class for each."""
-        self._has_final_head = data[0].code >= 200
+        head = _head(data[0])
+        self._heads.append(head)
         super().feed_data(data, size)
+        if head.status < 200 and head.status != SWITCHING:
+            return
+        try:
+            self._framing = framing_of(head.status, head.fields, has_body=self._has_answer_body)
+        except FramingError as error:
+            self._break(error)
+        else:
+            self._end_if_complete(self._framing)
 
     def data_received(self, data: bytes) -> None:
-        """Parse, each head by itself. Also called with b"" to go on after a pause."""
-        if not data and self._body.is_eof():
-            return
+        """Parse: heads, each by itself, and then the body."""
         if self._at_rest:
             if self.transport is not None:
                 self.force_close()
                 self.transport.abort()
             return
-        while not self._has_final_head and (end := data.find(b"\r\n\r\n") + 4) > 3:
-            self._feed_head(data[:end])
-            if self._exception is not None or end == len(data):
-                return
-            data = data[end:]
-        if self._has_final_head:
-            super().data_received(data)
-        else:
-            self._feed_head(data)
+        if self._framing is None:
+            data = self._feed_heads(data)
+        if data and self._framing is not None and not self._inbox.error:
+            self._feed_body(self._framing, data)
+
+    def _feed_heads(self, data: bytes) -> bytes:
+        """Give the parser one head after the other; returns what comes behind the final one."""
+        at = len(self._line_end)
+        data = self._line_end + data
+        begin = 0
+        while self._framing is None and self._exception is None and at < len(data):
+            found = _EMPTY_LINE.search(data, begin)
+            end = found.end() if found else len(data)
+            self._line_end = b"" if found else data[-2:]
+            self._feed_head(data[at:end])
+            at = begin = end
+        return data[at:]
 
     def _feed_head(self, data: bytes) -> None:
         self._head_bytes += len(data)
         super().data_received(data)
-        if not self._has_final_head and self._head_bytes > MAX_HEAD:
+        if self._framing is None and self._head_bytes > MAX_HEAD:
             self.fail(UpstreamProtocolError(f"{self.peer} sent a head of over {MAX_HEAD} bytes"))
 
-    def _break_body(self, error: BaseException) -> None:
-        if self._payload is not None and not self._payload.is_eof():
-            self._payload.set_exception(error)
+    def _feed_body(self, framing: Framing, data: bytes) -> None:
+        try:
+            pieces = framing.feed(data)
+        except FramingError as error:
+            self._break(error)
+            return
+        for piece in pieces:
+            self._inbox.put(piece)
+        self._end_if_complete(framing)
 
-    def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
-        """Tell whoever reads the body too: the base class tells only who waits for a head."""
-        self._break_body(exc)
-        super().set_exception(exc, *(() if exc_cause is None else (exc_cause,)))
+    def _end_if_complete(self, framing: Framing) -> None:
+        if framing.complete:
+            self._inbox.end()
+
+    def _break(self, error: FramingError) -> None:
+        """Nothing behind this can be understood; what came before it can."""
+        self._inbox.end(
+            UpstreamProtocolError(f"{self.peer} sent what is not HTTP/1.1 ({error})")
+        )
+        self.force_close()
+        if self.transport is not None:
+            self.transport.abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Mark a body as broken by a reset, which the base class takes for its end."""
-        if exc is not None:
-            self._break_body(ClientPayloadError("connection reset"))
+        """A body that lasts until the connection's end is complete if that end was in order."""
+        framing = self._framing
+        if framing is not None and exc is None and framing.ended():
+            self._inbox.end()
+        self._cut()
         super().connection_lost(exc)
 
     def close(self) -> None:
         """Close from our side, as the connector does when it shuts down."""
-        self._break_body(ClientPayloadError("connection closed"))
+        self._cut()
         super().close()
+
+    def _cut(self) -> None:
+        self._inbox.end(
+            UpstreamProtocolError(f"{self.peer} ended its answer before it was complete")
+        )
 
 
 def _head(message: RawResponseMessage) -> Head:
@@ -254,10 +306,10 @@ def _head(message: RawResponseMessage) -> Head:
     return Head(message.code, reason, Fields.from_raw(message.raw_headers))
 
 
-def _problem(head: Head) -> str:
+def _problem(head: Head, *, may_switch: bool) -> str:
     if head.status < 100:
         return f"answered with status {head.status:03}, which is none"
-    if head.status == 101:
+    if head.status == SWITCHING and not may_switch:
         return "switched protocols unasked"
     coding = (head.fields.get("transfer-encoding") or "").strip().lower()
     return "" if coding in _CODINGS else "used a transfer coding nobody asked for"

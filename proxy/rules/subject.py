@@ -105,8 +105,9 @@ class Subject:
 
     @property
     def as_get(self) -> Subject:
-        """The same asked by GET: what a HEAD is about (RFC 9110 §9.3.2)."""
-        return replace(self, facts=RequestFacts(replace(self.request, method="GET")))
+        """The same asked by GET: what a HEAD is about, and some POSTs (RFC 9110 §9.3.2-3)."""
+        asked = replace(self.request, method="GET", body=b"")
+        return replace(self, facts=RequestFacts(asked))
 
     @cached_property
     def response_json(self) -> Value:

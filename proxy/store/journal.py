@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Final
@@ -33,6 +32,8 @@ TAIL_S: Final = 60.0
 MAX_PENDING: Final = 10_000
 LONGEST_LEASE_S: Final = 60.0
 _BLOCK_S: Final = 1.0
+_LEAST_BLOCK_S: Final = 0.02
+"""However short max_lag is: without it rounds would follow one another without a pause."""
 _BACKOFF_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 _log = logging.getLogger(__name__)
@@ -89,7 +90,7 @@ class Follower:
         self._coherence = coherence
         self._clock = clock
         self._lease_s = min(max_lag, LONGEST_LEASE_S)
-        self._block_s = min(_BLOCK_S, max_lag / 4) if math.isfinite(max_lag) else _BLOCK_S
+        self._block_s = max(_LEAST_BLOCK_S, min(_BLOCK_S, max_lag / 4))
         self._moved = asyncio.Event()
         self._tried = asyncio.Event()
         self.instance = instance

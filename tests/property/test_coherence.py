@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from proxy.store.base import Fact
-from tests.property.coherence_model import FACTS, KEYS, Model
+from tests.property import coherence_events as events
+from tests.property.coherence_events import BLOWS, THEN, Event
+from tests.property.coherence_history import FACTS, KEYS
+from tests.property.coherence_model import Model
 from tests.support.sim_shared import Fate
 
 instances = st.integers(0, 2)
@@ -29,153 +33,8 @@ SEVERAL: Final = ("marks", "reach", "read")
 """Operations that come one after the other: one for each tag, or for some records."""
 
 
-def _write(model: Model, i: int) -> None:
-    model.fetch_and_write(i, 0)
-
-
-def _look_up(model: Model, i: int) -> None:
-    model.look_up(i, 0)
-    model.settle()
-
-
-def _round(model: Model, i: int) -> None:
-    model.do_round(model.instances[i])
-    model.settle()
-
-
-def _state(model: Model, i: int) -> None:
-    model.state(i, FACTS[0])
-
-
-def _prefix(model: Model, i: int) -> None:
-    model.state(i, FACTS[3])
-
-
-def _others(model: Model, i: int) -> None:
-    """Facts about nothing stored: more than the small table of the last instance holds."""
-    for fact in (FACTS[1], *FACTS[4:]):
-        model.state(i, fact)
-
-
-def _fetch_begins(model: Model, i: int) -> None:
-    model.fetch_begins(i, 0)
-
-
-def _fetch_ends(model: Model, i: int) -> None:
-    model.fetch_ends(i, 0)
-    model.settle()
-
-
-def _newcomer_looks_up(model: Model, i: int) -> None:
-    model.join_anew(i)
-    _look_up(model, i)
-
-
-def _marks_are_evicted(model: Model, _i: int) -> None:
-    model.world.data.marks.clear()
-
-
-def _one_mark_is_evicted(model: Model, _i: int) -> None:
-    model.world.data.marks.pop("t0", None)
-
-
-def _trimmed(model: Model, _i: int) -> None:
-    del model.world.data.journal[:-1]
-
-
-def _snapshot(model: Model, _i: int) -> None:
-    model.world.save()
-
-
-def _crash(model: Model, _i: int) -> None:
-    model.world.crash()
-
-
-def _flush(model: Model, _i: int) -> None:
-    model.world.flush()
-
-
-def _cut_off(model: Model, i: int) -> None:
-    model.world.cut_off.add(model.instances[i].name)
-
-
-def _healed(model: Model, _i: int) -> None:
-    model.world.cut_off.clear()
-
-
-def _a_while(model: Model, _i: int) -> None:
-    model.clock.advance(2.5)
-
-
-def _longer_than_max_lag(model: Model, _i: int) -> None:
-    model.clock.advance(6.0)
-
-
-def _everyone(model: Model, _i: int) -> None:
-    model.all_go_on()
-    model.all_go_on()
-
-
-def _wait(model: Model, _i: int) -> None:
-    model.ask_wait()
-
-
-def _forgotten(model: Model, i: int) -> None:
-    model.forget(i)
-
-
-def _evicted_and_made_anew(model: Model, i: int) -> None:
-    _state(model, i)
-    _marks_are_evicted(model, i)
-    model.fetch_and_write(i, 1)
-
-
-def _flushed_and_begun_by_one_behind(model: Model, i: int) -> None:
-    """Its clock is behind: the new journal's positions are below the old one's."""
-    _flush(model, i)
-    model.join_anew(i)
-    _state(model, i)
-
-
-def _back_from_a_snapshot(model: Model, i: int) -> None:
-    _snapshot(model, i)
-    _state(model, i)
-    _crash(model, i)
-    _everyone(model, i)
-
-
-def _cut_off_while(model: Model, i: int) -> None:
-    """Another than `i` is cut off, `i` invalidates, and max_lag passes."""
-    _cut_off(model, (i + 1) % 3)
-    _state(model, i)
-    _longer_than_max_lag(model, i)
-    _everyone(model, i)
-    _wait(model, i)
-
-
-def _trimmed_before_it_was_read(model: Model, i: int) -> None:
-    _state(model, i)
-    _others(model, i)
-    _trimmed(model, i)
-
-
-Event = Callable[[Model, int], None]
-BLOWS: Final[tuple[Event, ...]] = (
-    *((_state,) * 4),
-    *(_prefix, _evicted_and_made_anew, _flushed_and_begun_by_one_behind, _back_from_a_snapshot),
-    *(_cut_off_while, _trimmed_before_it_was_read),
-)
-"""What the protocol is there for."""
-THEN: Final[tuple[Event, ...]] = (
-    *(_everyone, _everyone, _round, _others, _newcomer_looks_up, _marks_are_evicted, _look_up),
-    *(_longer_than_max_lag, _a_while, _one_mark_is_evicted, _trimmed, _flush, _healed, _cut_off),
-    *(_write, _fetch_begins, _fetch_ends, _wait, _forgotten, _state),
-)
-"""What makes it worse."""
-
-
-def some(events: tuple[Event, ...], at_most: int) -> st.SearchStrategy[list[tuple[Event, int]]]:
-    return st.lists(st.tuples(st.sampled_from(events), instances), max_size=at_most)
+def some(kinds: tuple[Event, ...], at_most: int) -> st.SearchStrategy[list[tuple[Event, int]]]:
+    return st.lists(st.tuples(st.sampled_from(kinds), instances), max_size=at_most)
 
 
 happenings = st.tuples(
@@ -239,11 +98,11 @@ class Coherence(RuleBasedStateMachine):
         model.world.cut_off.clear()
         for _ in range(3):
             model.all_go_on()
-        _write(model, by)
+        events.write(model, by)
         if aged:
-            _others(model, by)
+            events.others(model, by)
             model.join_anew(i)
-            _everyone(model, i)
+            events.everyone(model, i)
         model.forget(i)
 
     def run(self, race: Race, begin: Callable[[], None]) -> None:
@@ -265,7 +124,7 @@ class Coherence(RuleBasedStateMachine):
 
     def all_look_up(self) -> None:
         for i in range(3):
-            _look_up(self.model, i)
+            events.look_up(self.model, i)
         self.model.memory_is_coherent()
 
     @rule(race=races("get", "marks"))
@@ -285,11 +144,11 @@ class Coherence(RuleBasedStateMachine):
         """Half-way it may be cut off: appended and not confirmed, or confirmed and not told."""
 
         def begin() -> None:
-            _look_up(self.model, race.i)
+            events.look_up(self.model, race.i)
             self.model.invalidate(race.i, fact)
 
         if cut:
-            race.happens.append((_cut_off, race.i))
+            race.happens.append((events.cut_off, race.i))
         self.run(race, begin)
 
     @rule(race=races("open", "beat", "read", "tail", "wide", "append"), anew=st.booleans())
@@ -298,7 +157,7 @@ class Coherence(RuleBasedStateMachine):
             if anew:
                 self.model.restart(race.i)
             else:
-                _look_up(self.model, race.i)
+                events.look_up(self.model, race.i)
             self.model.do_round(self.model.instances[race.i])
 
         self.run(race, begin)
@@ -311,7 +170,7 @@ class Coherence(RuleBasedStateMachine):
         self.beginning(i, by, aged=aged)
         self.model.fetch_begins(i, 0)
         if known:
-            _look_up(self.model, i)
+            events.look_up(self.model, i)
         self.happen(happens)
         self.model.fetch_ends(i, -1)
         self.model.settle()
@@ -333,6 +192,8 @@ class Coherence(RuleBasedStateMachine):
 
 
 Coherence.TestCase.settings = settings(
-    settings.get_profile("larder"), max_examples=250, stateful_step_count=10
+    settings.get_profile("larder"), max_examples=200, stateful_step_count=10
 )
-TestCoherence = Coherence.TestCase
+
+
+TestCoherence = pytest.mark.slow(pytest.mark.timeout(90)(Coherence.TestCase))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from proxy.store.base import Fact, FactKind
-from tests.property.coherence_model import FACTS, KEYS, Model
+from tests.property.coherence_history import FACTS, KEYS
+from tests.property.coherence_model import Model
 from tests.support.clock import NOW
 
 

@@ -122,6 +122,8 @@ class SimStore:
         self.instance = instance
         self.epoch = ""
         self.run = 0
+        self.waits: list[float] = []
+        """How long each read would have waited for a first record."""
 
     async def _at(self, op: str, do: Callable[[], Value], *, opening: bool = False) -> Value:
         epoch, run = self.epoch, self.run
@@ -210,7 +212,7 @@ class SimStore:
             self.world.unconfirmed.discard(position)
 
     async def read(self, after: Position, wait_s: float) -> tuple[JournalRecord, ...]:
-        del wait_s
+        self.waits.append(wait_s)
 
         def do() -> tuple[JournalRecord, ...]:
             self._own_end()

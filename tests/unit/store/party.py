@@ -39,17 +39,17 @@ Value = TypeVar("Value")
 class Member:
     """One instance; `joined` and `stated` take it through all of that."""
 
-    def __init__(self, party: Party, name: str, max_tags: int) -> None:
+    def __init__(self, party: Party, name: str, max_tags: int, max_lag: float) -> None:
         self.party = party
         self.name = name
         self.store = SimStore(party.world, name)
         self.memory = MemoryStore(max_size=1 << 20)
         clock = party.clock
         self.coherence = Coherence(
-            self.memory, shared=True, max_lag=MAX_LAG, clock=clock, max_tags=max_tags
+            self.memory, shared=True, max_lag=max_lag, clock=clock, max_tags=max_tags
         )
         self.follower = Follower(
-            self.store, self.coherence, instance=name, max_lag=MAX_LAG, clock=clock
+            self.store, self.coherence, instance=name, max_lag=max_lag, clock=clock
         )
         self.far = Far(
             self.store, self.coherence, Guard(Breaker(clock), clock, ignore), self.follower
@@ -95,9 +95,11 @@ class Party:
         self.clock = clock
         self.world = World(clock)
 
-    async def joins(self, name: str, max_tags: int = MAX_TAGS) -> Member:
+    async def joins(
+        self, name: str, *, max_tags: int = MAX_TAGS, max_lag: float = MAX_LAG
+    ) -> Member:
         """A newcomer, online and trusted."""
-        member = Member(self, name, max_tags)
+        member = Member(self, name, max_tags, max_lag)
         await member.round()
         assert member.coherence.online
         assert member.coherence.trusted()

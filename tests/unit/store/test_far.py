@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import count
 
 import pytest
 
 from proxy.errors import StoreError
 from proxy.messages import START
 from proxy.outcomes import NotServed, Tier
-from proxy.store.base import Beat, Record
 from proxy.store.far import Fetched
 from tests.support.clock import ManualClock
 from tests.support.sim_shared import Fate
@@ -254,78 +252,3 @@ async def test_no_entry_is_a_deletion(clock: ManualClock) -> None:
     await one.keep(one.answer())
     await party.through(one, one.far.write(KEY, None))
     assert party.world.data.entries == {}
-
-
-# Stating.
-
-
-async def test_stating_raises_the_marks_and_kills_here_at_once(clock: ManualClock) -> None:
-    party = Party(clock)
-    one = await party.joins("one")
-    one.memory.place(KEY, Record(one.answer()))
-    held = party.begin(one.far.state([TAG]))
-    gate = await party.until(one, "confirm")
-    assert one.memory.look(KEY, clock()) is None
-    party.answer(gate)
-    position = await held
-    assert party.world.data.marks["t"].hard == position
-
-
-@pytest.mark.parametrize("op", ["append", "confirm"])
-@pytest.mark.parametrize("fate", [Fate.REFUSED, Fate.ANSWER_LOST])
-async def test_a_fact_that_is_not_whole_in_the_store_waits(
-    clock: ManualClock, op: str, fate: Fate
-) -> None:
-    party = Party(clock)
-    one = await party.joins("one")
-    stating = party.begin(one.far.state([TAG]))
-    party.answer(await party.until(one, op), fate)
-    assert await stating is None
-    assert not one.coherence.online, "it joins again, and appends what waits first"
-
-
-async def test_a_fact_appended_to_a_journal_that_was_lost_meanwhile_waits(
-    clock: ManualClock,
-) -> None:
-    """1. `t` is appended, the answer on its way.  2. The place is lost.  3. The answer comes."""
-    party = Party(clock)
-    one = await party.joins("one")
-    stating = party.begin(one.far.state([TAG]))
-    party.answer(await party.until(one, "append"), Fate.LATE)
-    held = await party.until(one, "append answer")
-    one.coherence.lose()
-    await one.round()
-    party.answer(held)
-    assert await stating is None
-
-
-async def test_waiting_for_all_says_how_many_are_behind(clock: ManualClock) -> None:
-    party = Party(clock)
-    one, two = await party.joins("one"), await party.joins("two")
-    position = await one.state(TAG)
-    await one.followed()
-    moments = count(clock())
-    with pytest.raises(StoreError, match="1 instance"):
-        await party.through(one, one.far.wait_for_all(position, 2.0, lambda: next(moments)))
-    await two.followed()
-    await party.through(one, one.far.wait_for_all(position, 0.0, clock))
-
-
-async def test_waiting_fails_when_the_journal_is_replaced(clock: ManualClock) -> None:
-    party = Party(clock)
-    one = await party.joins("one")
-    position = await one.state(TAG)
-    party.world.crash()
-    with pytest.raises(StoreError, match="replaced"):
-        await party.through(one, one.far.wait_for_all(position, 1.0, clock))
-
-
-async def test_closing_gives_the_lease_back(clock: ManualClock) -> None:
-    party = Party(clock)
-    one, two = await party.joins("one"), await party.joins("two")
-    await party.through(one, one.store.beat(Beat("one", START, 60.0)))
-    await one.far.close()
-    assert "one" not in party.world.leases
-    position = await two.state(TAG)
-    await two.followed()
-    await party.through(two, two.far.wait_for_all(position, 0.0, clock))

@@ -47,7 +47,12 @@ async def test_jobs_that_wait_together_are_one_transaction(file: SqliteFile) -> 
     """And one that fails in the file's own words takes the others of its batch with it."""
     await file.run(values, 5.0)
     began, go = threading.Event(), threading.Event()
-    first = asyncio.gather(file.run(lambda _: (began.set(), go.wait(5)), 5.0))
+
+    def hold(_: sqlite3.Connection) -> None:
+        began.set()
+        go.wait(5)
+
+    first = asyncio.gather(file.run(hold, 5.0))
     await asyncio.to_thread(began.wait, 5)
     batch = [file.run(insert(name), 5.0) for name in ("a", "b", "a")]
     both = asyncio.gather(*batch, return_exceptions=True)
