@@ -11,19 +11,19 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, assert_never
 
-from proxy.caching.forwarding import times_passed
-from proxy.caching.vary import select
+from proxy.caching.forwarding import hops_left, times_passed
+from proxy.caching.partial import asks_one_range
 from proxy.decisions.keeping import slide
-from proxy.decisions.lookup import Fetch, Refuse, Serve, plan_lookup
+from proxy.decisions.lookup import Fetch, Refuse, Serve
 from proxy.decisions.requesting import PSEUDONYM
-from proxy.delivering import deliver_landing, deliver_stored, let_go, refuse
+from proxy.delivering import answer_last, deliver_landing, deliver_stored, let_go, refuse
 from proxy.errors import ClientError, ClientGone
-from proxy.messages import CacheKey, Request, StoredResponse, Variants
-from proxy.outcomes import Bypass, Forward, NotServed, Outcome, Refusal
+from proxy.messages import CacheKey, Request, StoredResponse
+from proxy.outcomes import Bypass, Forward, Outcome, Refusal
 from proxy.rules.lifetimes import TimedTtl
 from proxy.rules.route import Match, NeedsBody
 from proxy.rules.subject import RequestFacts
-from proxy.sight import Sight, sighted
+from proxy.sight import Sight, glance, look, look_for_part, plan_for
 from proxy.turn import NOWHERE, Turn, client_bypass, errand_for
 from proxy.visit import Visit
 
@@ -111,6 +111,9 @@ class Exchange:
         if times_passed(visit.request.fields, PSEUDONYM) > MAX_PASSES:
             await refuse(visit, reply, 508, Refusal.LOOP, self._clock())
             return
+        if hops_left(visit.request) == 0:
+            await answer_last(visit, reply, self._clock())
+            return
         found = world.config.router.find(visit.request)
         if found is None:
             await refuse(visit, reply, 404, Refusal.NO_UPSTREAM, self._clock())
@@ -135,9 +138,11 @@ class Exchange:
         if body.length == 0:
             request = replace(request, body=b"")
         match = router.match(upstream, request)
-        if not isinstance(match, NeedsBody) and not match.route.needs_body(request.method):
+        if not isinstance(match, NeedsBody) and (
+            body.length == 0 or not match.route.needs_body(request.method)
+        ):
             return match, None
-        whole = b"" if body.length == 0 else await body.read(world.config.server.max_body)
+        whole = await body.read(world.config.server.max_body)
         matched = router.match(upstream, replace(request, body=whole or b""))
         if isinstance(matched, NeedsBody):
             raise AssertionError(matched)  # with a body in hand the router always decides
@@ -150,26 +155,21 @@ class Exchange:
 
     async def _cached(self, turn: Turn, key: CacheKey) -> None:
         """Look up, plan, and carry the plan out."""
-        sight = await self._look(turn.match, key)
+        match, now = turn.match, self._clock()
+        sight = await look(self._cache, match, key, now)
         if sight.stored is None and self._flights.find(sight.place.digest) is None:
             # 1. the shared store has nothing; 2. while it says so, a flight for this answer
             # lands, stores and ends; 3. there is none to join: memory has the answer now.
-            sight = self._glance(turn.match, key) or sight
-        plan = plan_lookup(
-            turn.request,
-            turn.match.route.asked(turn.request),
-            sight.stored,
-            self._clock(),
-            missing=sight.missing,
-            soft=sight.soft,
-            serves=sight.stored is None or self._serves(turn.match, sight.stored),
-        )
+            sight = glance(self._cache, match, key, now) or sight
+        plan = plan_for(match, sight, self._clock())
+        if not isinstance(plan, Serve) and asks_one_range(turn.request):
+            sight, plan = await look_for_part(self._cache, match, sight, plan, self._clock())
         match plan:
             case Serve():
                 await self._serve(turn, key, sight, plan)
             case Refuse(status, reason):
                 await refuse(turn.visit, turn.reply, status, reason, self._clock())
-            case Fetch() if "range" in turn.request.fields:
+            case Fetch(ranged=False) if "range" in turn.request.fields:
                 await self._relay(turn, Bypass.RANGE)
             case Fetch():
                 turn.visit.forward, turn.visit.reason = plan.forward, plan.reason
@@ -177,40 +177,31 @@ class Exchange:
             case _:
                 assert_never(plan)
 
-    async def _look(self, match: Match, key: CacheKey) -> Sight:
-        """Find the stored response this request selects (RFC 9111 §4.1)."""
-        place = key
-        found = await self._cache.find(key.digest, self._clock())
-        if not isinstance(found, NotServed) and isinstance(found.entry, Variants):
-            place = key.variant(select(found.entry.names, match.subject.request.fields))
-            found = await self._cache.find(place.digest, self._clock())
-            if found is NotServed.ABSENT:
-                found = NotServed.VARIANT
-        return sighted(match.route, place, found)
-
-    def _glance(self, match: Match, key: CacheKey) -> Sight | None:
-        """The same in memory only, at once; None if it is not there."""
-        place = key
-        found = self._cache.peek(key.digest, self._clock())
-        if found is not None and isinstance(found.entry, Variants):
-            place = key.variant(select(found.entry.names, match.subject.request.fields))
-            found = self._cache.peek(place.digest, self._clock())
-        return None if found is None else sighted(match.route, place, found)
-
-    def _serves(self, match: Match, stored: StoredResponse) -> bool:
-        if match.route.serve_if is None:
-            return True
-        return match.route.serves(match.subject.with_response(stored.response, stored.body))
-
     async def _serve(self, turn: Turn, key: CacheKey, sight: Sight, plan: Serve) -> None:
         visit = turn.visit
         visit.outcome, visit.tier = plan.outcome, sight.tier
-        if plan.refresh and self._flights.find(sight.place.digest) is None:
-            errand = errand_for(turn, key, validate=plan.stored, fallback=plan.stored)
-            self._begin(turn, sight.place, errand).leader_left = True  # it never had one
-        if isinstance(turn.match.route.ttl, TimedTtl):
-            self._slide(sight.place, plan.stored, turn.match.route.ttl)
+        if plan.refresh:
+            self._refresh(turn, key, sight.place, plan)
+        elif isinstance(turn.match.route.ttl, TimedTtl) and plan.outcome is Outcome.HIT:
+            self._slide(sight.place, sight.stored or plan.stored, turn.match.route.ttl)
         await deliver_stored(visit, plan.stored, turn.reply, self._clock())
+
+    def _refresh(self, turn: Turn, key: CacheKey, place: CacheKey, plan: Serve) -> None:
+        """Fetch a newer answer behind the stale one, once, and not right after a failure."""
+        if self._flights.find(place.digest) is not None or self._flights.is_resting(place.digest):
+            return
+        errand = errand_for(turn, key, validate=plan.validate, fallback=plan.stored).as_get()
+        visit = turn.visit.behind(self._timer())
+
+        async def fly(flight: Flight[Landing]) -> None:
+            await self._fetcher.fly(flight, turn.client, errand)
+            landing = await flight.landed()
+            if not landing.renewed:
+                self._flights.rest(flight.key)
+            self._tell(visit.of_landing(landing, self._timer()))
+
+        flight = self._flights.begin(place.digest, self._cache.position, fly)
+        flight.leader_left = True  # it never had one
 
     def _slide(self, place: CacheKey, stored: StoredResponse, ttl: TimedTtl) -> None:
         """Lengthen the life of an answer that is used."""
@@ -229,7 +220,13 @@ class Exchange:
             if flight is not None and await self._follow(turn, flight, plan):
                 return
         errand = errand_for(
-            turn, key, validate=plan.validate, fallback=plan.fallback, interim=turn.reply.interim
+            turn,
+            key,
+            validate=plan.validate,
+            fallback=plan.fallback,
+            ranged=plan.ranged,
+            part=plan.part,
+            interim=turn.reply.interim,
         )
         flight = self._begin(turn, place, errand, shared=shares)
         await self._lead(turn, flight)

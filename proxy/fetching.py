@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING
 from proxy.caching.validation import is_about
 from proxy.decisions.answer import Freshen, Keep, Relay, StandIn, answers_get, plan_answer
 from proxy.decisions.failure import may_stand_in
-from proxy.decisions.invalidating import url_tags
+from proxy.decisions.invalidating import invalidated, invalidated_in_doubt
 from proxy.decisions.requesting import upstream_fields
 from proxy.decisions.sharing import selecting_fields
-from proxy.errors import ClientError, ClientGone, UpstreamError
+from proxy.decisions.switching import SWITCHING
+from proxy.errors import ClientError, ClientGone, UpstreamConnectError, UpstreamError
+from proxy.flow.balance import UpstreamBreakerOpenError
 from proxy.flow.broadcast import Abandoned, Broadcast
 from proxy.outcomes import Bypass, NotStored
 from proxy.store.base import Fact, FactKind
 from proxy.turn import Landing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from proxy.decisions.answer import AnswerPlan
     from proxy.errors import LarderError
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from proxy.flow.roundtrip import Answer
     from proxy.flow.upstream import UpstreamClient
     from proxy.messages import Response, StoredResponse
+    from proxy.rules.invalidations import Invalidation
     from proxy.shelf import Shelf
     from proxy.store.cache import Cache
     from proxy.turn import Errand
@@ -55,13 +58,22 @@ class Fetcher:
         sent_at = self.clock()
         try:
             answer = await self._call(client, errand)
-        except (UpstreamError, ClientError, ClientGone) as error:  # the latter two from its body
+        except UpstreamBreakerOpenError as error:  # no call was made
             self._land_failure(flight, landing, error)
             return
-        landing.response = answer.response
+        except (UpstreamError, ClientError, ClientGone) as error:  # the latter two from its body
+            landing.upstream_s = self.clock() - sent_at
+            if not isinstance(error, UpstreamConnectError):
+                doubt = invalidated_in_doubt(errand.upstream, errand.route, errand.subject)
+                await self._state(doubt)
+            self._land_failure(flight, landing, error)
+            return
+        landing.response, landing.answer = answer.response, answer
         landing.upstream_s = self.clock() - sent_at
         try:
             chunks = answer.chunks()
+            if answer.response.status == SWITCHING and errand.tunnel is not None:
+                answer.switch(errand.tunnel())
             adopted = self._adopted(landing, answer.response)
             held = await self._invalidate(errand, answer.response, chunks)
             if adopted is not None:  # after its own invalidation, so that it outlives that
@@ -89,9 +101,16 @@ class Fetcher:
         return await client.fetch(
             request.method,
             request.target,
-            upstream_fields(errand.upstream, errand.route, request, validate, errand.key),
+            upstream_fields(
+                errand.upstream,
+                errand.route,
+                request,
+                validate,
+                errand.key,
+                ranged=errand.ranged,
+            ),
             errand.body,
-            on_interim=errand.interim,
+            on_interim=errand.hint,
         )
 
     def _adopted(self, landing: Landing, response: Response) -> Errand | None:
@@ -121,18 +140,16 @@ class Fetcher:
         Returns the chunks that had to be read for it: a tag may be in the answer's body.
         """
         held: list[bytes] = []
-        if errand.route.invalidates_by_body:
+        if errand.route.invalidates_by_body and response.status != SWITCHING:
             held = await _collect(chunks, self.max_object)
         subject = errand.subject.with_response(response, b"".join(held) or None)
-        facts = [
-            Fact(FactKind(each.kind), each.value) for each in errand.route.invalidations(subject)
-        ]
-        if errand.subject.request.method not in errand.route.stored_methods:
-            tags = url_tags(errand.upstream, errand.subject.request, response)
-            facts += [Fact(FactKind.TAG, tag) for tag in tags]
+        await self._state(invalidated(errand.upstream, errand.route, subject))
+        return held
+
+    async def _state(self, found: Iterable[Invalidation]) -> None:
+        facts = [Fact(FactKind(each.kind), each.value) for each in found]
         if facts:
             await self.cache.invalidate(facts)
-        return held
 
     def _land_failure(self, flight: Flight[Landing], landing: Landing, error: LarderError) -> None:
         errand = landing.errand
@@ -162,6 +179,7 @@ class Fetcher:
             case Keep() | Relay():
                 await self.shelf.heed_head(landing, response)
                 await self._relay(flight, landing, response, chunks)
+        await self.shelf.clear(landing)
 
     def _plan(self, errand: Errand, response: Response) -> AnswerPlan:
         if errand.key is None:
@@ -174,6 +192,7 @@ class Fetcher:
             validate=errand.validate,
             fallback=errand.fallback,
             max_body=self._limit(errand),
+            ranged=errand.ranged,
         )
 
     def _limit(self, errand: Errand) -> int:
@@ -207,10 +226,13 @@ class Fetcher:
                 landing.not_stored = NotStored.TOO_LARGE
                 if body.whole and body.size <= limit:
                     landing.not_stored = self.shelf.put(landing, response, body.body())
-            body.end()
-        except UpstreamError as error:
+            body.end(landing.trailers)
+        except (UpstreamError, ClientError, ClientGone) as error:
             if keeping:
                 landing.not_stored = NotStored.TRUNCATED
+                self.shelf.salvage(landing, response, body.body() if body.whole else b"")
+            if not isinstance(error, UpstreamError):  # the rest of the request did not come
+                error = UpstreamError(f"the request broke off: {error}")
             body.fail(error)
         except Abandoned:
             landing.not_stored = landing.not_stored or NotStored.TOO_LARGE

@@ -63,9 +63,10 @@ class Bypass(Reason):
     NO_SESSION = "no-session", "the route is scoped to a session and the request has none"
     BODY_TOO_LARGE = "body-too-large", "the request body is larger than the proxy reads for a key"
     BODY_NOT_JSON = "body-not-json", "the key needs the body's members and the body is not JSON"
-    RANGE = "range", "the request asks for a range and no whole answer is stored"
+    RANGE = "range", "the request asks for ranges that what is stored does not hold"
     CONDITION = "condition", "only the upstream can judge If-Match and If-Unmodified-Since"
-    GET_BODY = "get-body", "a GET or HEAD with a body, which ttl: http has no key for"
+    GET_BODY = "get-body", "a GET or HEAD with a body that is no part of its key"
+    UPGRADE = "upgrade", "the client asks for another protocol on its connection"
     OVERRIDE_FIELD = "override-field", "a field asks the upstream for another method or target"
 
 
@@ -79,6 +80,7 @@ class NotStored(Reason):
     AUTHORIZATION = "authorization", "the request had Authorization and nothing allows sharing"
     NO_LIFETIME = "no-lifetime", "neither freshness nor a validator"
     VARY_STAR = "vary-star", "Vary: * matches no other request"
+    VARY_MANY = "vary-many", "answers to this key vary by more request fields than are told apart"
     SET_COOKIE = "set-cookie", "the answer sets a cookie"
     TOO_LARGE = "too-large", "the body is larger than the stores take"
     TRUNCATED = "truncated", "the answer ended before it was complete"
@@ -103,6 +105,7 @@ class NotServed(Reason):
     STORE_DOWN = "store-down", "the shared store is down or too slow"
     EXPIRED = "stale", "it is stale and may not be served stale"
     RULE = "serve-if", "serve_if refused it"
+    PARTIAL = "partial", "only another part of the answer is stored"
     DECLINED = "declined", "the client asked for a fresher answer than what is stored"
 
 
@@ -110,6 +113,7 @@ class Refusal(Reason):
     """Why the proxy answered itself, without the upstream."""
 
     ONLY_IF_CACHED = "only-if-cached", "the client sent only-if-cached and nothing usable is stored"
+    MAX_FORWARDS = "max-forwards", "Max-Forwards: 0 makes this proxy the last recipient"
     LOOP = "loop", "the request has come through this proxy too often"
     NO_UPSTREAM = "no-upstream", "no upstream is mounted at this path"
     BAD_REQUEST = "bad-request", "the request is malformed"
@@ -132,6 +136,8 @@ class ExchangeRecord:
     """One exchange, told once: the log line, the metrics and the statistics are made of it.
 
     Times are seconds; sizes are bytes of body. `path` is the target without query.
+    `aborted`: the answer was broken off, by the client or (see `reason`) the upstream;
+    `background`: nobody waited for it, it refreshed what was served stale.
     """
 
     at: float
@@ -156,3 +162,4 @@ class ExchangeRecord:
     response_bytes: int = 0
     key: str = ""
     aborted: bool = False
+    background: bool = False

@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from proxy.caching.directives import request_directives
+from proxy.decisions.answer import Freshen, Keep
 from proxy.decisions.sharing import may_join
+from proxy.decisions.switching import protocols
+from proxy.decisions.trailing import interim_fields
+from proxy.errors import ClientGone
+from proxy.fields import NO_FIELDS
 from proxy.messages import CacheKey, Variants
 from proxy.outcomes import Bypass
 
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
     from proxy.errors import LarderError
     from proxy.fields import Fields
     from proxy.flow.broadcast import Broadcast, Reader
+    from proxy.flow.roundtrip import Answer
     from proxy.flow.upstream import UpstreamClient
     from proxy.messages import Position, Request, Response, StoredResponse
     from proxy.outcomes import NotStored
@@ -69,7 +76,10 @@ Interim = Callable[[int, "Fields"], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Errand:
-    """What to fetch, for whom first, and what may stand in for it."""
+    """What to fetch, for whom first, and what may stand in for it.
+
+    `ranged`: only the range that is asked for, which may be joined with `part`.
+    """
 
     upstream: Upstream
     route: Route
@@ -78,7 +88,23 @@ class Errand:
     validate: StoredResponse | None = None
     fallback: StoredResponse | None = None
     body: bytes | AsyncIterator[bytes] | None = None
+    ranged: bool = False
+    part: StoredResponse | None = None
     interim: Interim | None = None
+    tunnel: Callable[[], AsyncIterator[bytes]] | None = None
+    """What the client sends after a 101."""
+
+    async def hint(self, status: int, fields: Fields) -> None:
+        """Relay an interim response to whom the errand is for, if that one is still there."""
+        if self.interim is not None:
+            with suppress(ClientGone):
+                await self.interim(status, interim_fields(fields))
+
+    def as_get(self) -> Errand:
+        """The same for the answer that a HEAD is about; itself for any other method."""
+        if self.subject.request.method != "HEAD":
+            return self
+        return replace(self, subject=self.subject.as_get, body=b"")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,8 +120,11 @@ class Landing:
     first: Reader | None = None
     stored: StoredResponse | None = None
     error: LarderError | None = None
-    upstream_s: float = 0.0
+    upstream_s: float | None = None
     not_stored: NotStored | None = None
+    answer: Answer | None = None
+    crowded: tuple[bytes, ...] = ()
+    """Places of variants that have to make room for this answer."""
 
     @property
     def head(self) -> Response:
@@ -103,6 +132,17 @@ class Landing:
         if self.response is None:
             raise AssertionError(self)
         return self.response
+
+    @property
+    def trailers(self) -> Fields:
+        """The trailers of the answer, once its body has ended."""
+        return NO_FIELDS if self.answer is None else self.answer.trailers
+
+    @property
+    def renewed(self) -> bool:
+        """Whether what is stored is newer for it."""
+        renews = isinstance(self.plan, Keep | Freshen)
+        return renews and self.error is None and self.not_stored is None
 
     def suits(self, match: Match) -> bool:
         """Whether another request may have this answer."""
@@ -134,6 +174,8 @@ def errand_for(
     *,
     validate: StoredResponse | None = None,
     fallback: StoredResponse | None = None,
+    ranged: bool = False,
+    part: StoredResponse | None = None,
     interim: Interim | None = None,
 ) -> Errand:
     """The errand of this turn; `key` None: its answer is not stored."""
@@ -145,13 +187,18 @@ def errand_for(
         key=key,
         validate=validate,
         fallback=fallback,
+        ranged=ranged,
+        part=part,
         body=read if read is not None else turn.body.chunks(),
         interim=interim,
+        tunnel=turn.body.tunnel,
     )
 
 
 def client_bypass(request: Request) -> Bypass | None:
     """Why this request goes past the cache although its route would look it up."""
+    if protocols(request):
+        return Bypass.UPGRADE
     if request_directives(request.fields).no_store:
         return Bypass.NO_STORE
     if "if-match" in request.fields or "if-unmodified-since" in request.fields:

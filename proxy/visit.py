@@ -5,17 +5,19 @@ Floor 6, beside the driver. It only collects: no decision is made here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, assert_never
 
+from proxy.decisions.answer import Freshen, Keep, Relay, StandIn
 from proxy.decisions.delivery import Story
-from proxy.outcomes import ExchangeRecord, Outcome
+from proxy.outcomes import ExchangeRecord, Forward, Outcome
 
 if TYPE_CHECKING:
     from proxy.messages import Request
-    from proxy.outcomes import Forward, NotStored, Reason, Tier
+    from proxy.outcomes import NotStored, Reason, Tier
     from proxy.rules.route import Route
     from proxy.rules.settings import Upstream
+    from proxy.turn import Landing
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,11 +43,33 @@ class Visit:
     upstream_s: float | None = None
     upstream_status: int | None = None
     aborted: bool = False
-    notes: list[str] = field(default_factory=list)
+    background: bool = False
 
     def ended(self, status: int, outcome: Outcome, reason: Reason) -> None:
         """Somebody else answers it, so."""
         self.status, self.outcome, self.reason = status, outcome, reason
+
+    def behind(self, began: float) -> Visit:
+        """The visit of nobody: a refresh behind the stale answer that this one gets."""
+        return replace(
+            self, began=began, forward=Forward.STALE, reason=None, tier=None, background=True
+        )
+
+    def of_landing(self, landing: Landing, now: float) -> ExchangeRecord:
+        """The record of a flight that nobody waited for."""
+        self.upstream_s, self.not_stored = landing.upstream_s, landing.not_stored
+        self.upstream_status = landing.response.status if landing.response is not None else None
+        self.status, self.stored = self.upstream_status or 0, landing.renewed
+        match landing.plan:
+            case Freshen():
+                self.outcome = Outcome.REVALIDATED
+            case Keep() | Relay():
+                self.outcome = Outcome.MISS
+            case StandIn() | None:
+                self.outcome = Outcome.ERROR
+            case _:
+                assert_never(landing.plan)
+        return self.record(now, received=0, sent=0)
 
     def story(self) -> Story:
         """What the client is told."""
@@ -86,4 +110,5 @@ class Visit:
             response_bytes=sent,
             key=self.key.hex()[:16],
             aborted=self.aborted,
+            background=self.background,
         )

@@ -6,8 +6,13 @@ such an answer must never be stored. Pure: the whole body in, a verdict out.
 
 from __future__ import annotations
 
+import json
 import re
 
+WHOLE_JSON = 128 * 1024
+"""Bytes up to which a JSON answer is parsed to see that it is whole: a few milliseconds."""
+
+_CLOSED_BY = {b"{": b"}", b"[": b"]"}
 _EVENT_STREAM = "text/event-stream"
 _ERROR = re.compile(rb'(?m)^(?:event:[ ]?error[ ]*\r?$|data:[ ]?\{"error"[ ]?:(?![ ]?null))')
 
@@ -35,12 +40,34 @@ def is_event_stream(content_type: str | None) -> bool:
     return (content_type or "").partition(";")[0].strip().lower() == _EVENT_STREAM
 
 
+def is_json(content_type: str | None) -> bool:
+    """Whether a Content-Type is JSON or built on it (RFC 6839 §3.1)."""
+    kind = (content_type or "").partition(";")[0].strip().lower()
+    return kind == "application/json" or kind.endswith("+json")
+
+
+def _is_whole_json(body: bytes) -> bool:
+    """Whether JSON is all there; of a large one only whether it closes what it opened."""
+    text = body.strip()
+    if not text:
+        return True  # a 204 has none; that a 200 has none is another refusal
+    if len(text) > WHOLE_JSON:
+        return _CLOSED_BY.get(text[:1], text[-1:]) == text[-1:]
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def is_complete(content_type: str | None, body: bytes, protocol: str) -> bool:
     """Whether `body` is a whole answer. `protocol` is `stream.complete` of the rule.
 
-    `eof` trusts the HTTP framing; a named protocol wants its terminal event; `auto` wants
-    the terminal event of the protocol whose first event it recognises.
+    JSON has to parse. Of streams, `eof` trusts the HTTP framing; a named protocol wants its
+    terminal event; `auto` wants that of the protocol whose first event it recognises.
     """
+    if is_json(content_type):
+        return _is_whole_json(body)
     if protocol == "eof" or not is_event_stream(content_type):
         return True
     if _ERROR.search(body):

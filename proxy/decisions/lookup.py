@@ -6,10 +6,12 @@ response was found nor whether it is alive: an invalidated one never reaches it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from proxy.caching.freshness import may_reuse
+from proxy.caching.partial import excerpt
+from proxy.caching.preconditions import if_range_holds
 from proxy.caching.validation import has_validator
 from proxy.outcomes import Forward, NotServed, Outcome, Refusal
 
@@ -20,11 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Serve:
-    """Answer with the stored response; `refresh`: and fetch a newer one behind it."""
+    """Answer with the stored response; `refresh`: and fetch a newer one behind it.
+
+    `validate` is as in Fetch.
+    """
 
     stored: StoredResponse
     outcome: Outcome
     refresh: bool = False
+    validate: StoredResponse | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,7 @@ class Fetch:
 
     `validate` is the stored response whose validators go along; `fallback` the one that
     may be served stale if the fetch fails. `joinable`: another's fetch under way will do.
+    `ranged`: fetch only the range that the client asks for, to be joined with `part`.
     """
 
     forward: Forward
@@ -40,6 +47,8 @@ class Fetch:
     validate: StoredResponse | None = None
     fallback: StoredResponse | None = None
     joinable: bool = True
+    ranged: bool = False
+    part: StoredResponse | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +93,55 @@ def plan_lookup(
         fetch = Fetch(Forward.REQUEST, NotServed.DECLINED, validate, fallback, joinable=False)
         return _unless_cached_only(wanted, fetch)
     if _serves_behind(stored, now):
-        return Serve(stored, Outcome.STALE, refresh=True)
+        return Serve(stored, Outcome.STALE, refresh=True, validate=validate)
     return _unless_cached_only(wanted, Fetch(Forward.STALE, NotServed.EXPIRED, validate, stored))
+
+
+def plan_range(
+    request: Request,
+    wanted: RequestDirectives,
+    plan: Fetch | Refuse,
+    whole: StoredResponse | None,
+    part: StoredResponse | None,
+    now: float,
+    *,
+    soft: bool = False,
+    serves: bool = True,
+) -> LookupPlan:
+    """What to do with a request for one range instead of `plan`, which no part is good for.
+
+    `soft` and `serves` are said of the part. Of two answers the newer is used (RFC 9111 §4).
+    """
+    newest = part if whole is None or part is None or _newer(part, whole) else None
+    cut = None if newest is None else _cut(request, newest, now)
+    fresh = newest is not None and newest.ttl(now) > 0 and not soft
+    if cut is not None and fresh and serves and may_reuse(cut, wanted, now):
+        return Serve(cut, Outcome.HIT)
+    if isinstance(plan, Refuse) or plan.reason in {NotServed.DECLINED, NotServed.RULE}:
+        return plan  # the whole stays what it is: nothing newer may be stored beside it
+    ranged = replace(plan, validate=None, ranged=True, part=part)
+    if newest is None:
+        return ranged
+    if cut is not None and serves and fresh:
+        return replace(ranged, forward=Forward.REQUEST, reason=NotServed.DECLINED, joinable=False)
+    why = _NOT_HELD if cut is None else _STALE if serves else _UNSUITED
+    return replace(ranged, forward=why[0], reason=why[1])
+
+
+_NOT_HELD: Final = (Forward.PARTIAL, NotServed.PARTIAL)
+_STALE: Final = (Forward.STALE, NotServed.EXPIRED)
+_UNSUITED: Final = (Forward.MISS, NotServed.RULE)
+
+
+def _newer(part: StoredResponse, whole: StoredResponse) -> bool:
+    return part.response_time > whole.response_time
+
+
+def _cut(request: Request, part: StoredResponse, now: float) -> StoredResponse | None:
+    """What the client asks for, if the part holds it and If-Range lets it be sent alone."""
+    if not if_range_holds(request, part.fields, now):
+        return None
+    return excerpt(part, request.fields.get("range") or "")
 
 
 def _unless_cached_only(wanted: RequestDirectives, fetch: Fetch) -> Fetch | Refuse:

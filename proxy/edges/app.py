@@ -81,8 +81,7 @@ class App:
         self.metrics = metrics
         self.stats = Statistics(clock())
         self.cache = cache
-        loop = asyncio.get_running_loop()
-        self._flights: Flights[Landing] = Flights(tasks.spawn, loop.time)
+        self._flights: Flights[Landing] = Flights(tasks.spawn, clock)
         self.exchange = Exchange(
             self._world(config, None),
             cache=self.cache,

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from proxy.caching.vary import select
-from proxy.decisions.lookup import Fetch, LookupPlan, Refuse, Serve, plan_lookup
+from proxy.caching.partial import asks_one_range
+from proxy.decisions.lookup import Fetch, LookupPlan, Refuse, Serve
 from proxy.edges import entries
 from proxy.edges.explain_key import key_parts
 from proxy.edges.listing import mounted_at, refusal_of, routes_of, ttl_listed
@@ -21,11 +21,11 @@ from proxy.edges.members import Kind, Member
 from proxy.edges.purges import request_for
 from proxy.edges.redact import redact_url
 from proxy.fields import Fields
-from proxy.messages import CacheKey, Request, Variants
-from proxy.outcomes import Bypass, NotServed, Reason
+from proxy.messages import Request
+from proxy.outcomes import Bypass, Reason
 from proxy.rules.compiled import Config, Identity, Match, NeedsBody
 from proxy.rules.settings import Upstream
-from proxy.store.base import Found
+from proxy.sight import look, look_for_part, plan_for
 from proxy.store.cache import Cache
 from proxy.turn import client_bypass
 
@@ -132,40 +132,16 @@ async def with_stored(explanation: Explanation, cache: Cache, now: float) -> Jso
     match, identity = explanation.match, explanation.identity
     if match is None or identity is None:
         return {**explanation.said, "stored": None, "plan": None}
-    place, found = await _look(match, identity.key, cache, now)
+    sight = await look(cache, match, identity.key, now)
+    plan = plan_for(match, sight, now)
+    if not isinstance(plan, Serve) and asks_one_range(match.subject.request):
+        seen, plan = await look_for_part(cache, match, sight, plan, now)
+        sight = seen if isinstance(plan, Serve) else sight
     stored: Json | None = None
-    if isinstance(found, Found):
-        stored = entries.described(place.digest, found.entry, found.tier, now, soft=found.soft)
-    return {**explanation.said, "stored": stored, "plan": _plan(match, found, now)}
-
-
-async def _look(
-    match: Match, key: CacheKey, cache: Cache, now: float
-) -> tuple[CacheKey, Found | NotServed]:
-    """The driver's look-up: the primary key, and from a variants entry on to the variant."""
-    found = await cache.find(key.digest, now)
-    if isinstance(found, Found) and isinstance(found.entry, Variants):
-        key = key.variant(select(found.entry.names, match.subject.request.fields))
-        found = await cache.find(key.digest, now)
-        if found is NotServed.ABSENT:
-            found = NotServed.VARIANT
-    return key, found
-
-
-def _plan(match: Match, found: Found | NotServed, now: float) -> Json:
-    route, subject = match.route, match.subject
-    asked = route.asked(subject.request)
-    if isinstance(found, Found) and not isinstance(found.entry, Variants):
-        stored = found.entry
-        if stored.route_digest != route.digest:
-            plan = plan_lookup(subject.request, asked, None, now, missing=NotServed.ROUTE_CHANGED)
-        else:
-            serves = route.serves(subject.with_response(stored.response, stored.body))
-            plan = plan_lookup(subject.request, asked, stored, now, soft=found.soft, serves=serves)
-    else:
-        missing = NotServed.VARIANT if isinstance(found, Found) else found
-        plan = plan_lookup(subject.request, asked, None, now, missing=missing)
-    return _planned(plan)
+    if sight.stored is not None and sight.tier is not None:
+        place, tier = sight.place.digest, sight.tier
+        stored = entries.described(place, sight.stored, tier, now, soft=sight.soft)
+    return {**explanation.said, "stored": stored, "plan": _planned(plan)}
 
 
 def _planned(plan: LookupPlan) -> Json:

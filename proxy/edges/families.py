@@ -44,7 +44,7 @@ METRICS: Final[dict[str, Family]] = {
     "larder_collapsed_total": Family(
         "counter", ("route", "end"), "Requests that waited for another's upstream call, by outcome"
     ),
-    "larder_aborted_total": Family("counter", ("route",), "Clients that left before the end"),
+    "larder_aborted_total": Family("counter", ("route",), "Answers broken off before their end"),
     "larder_request_body_bytes_total": Family("counter", ("route",), "Request body bytes read"),
     "larder_response_body_bytes_total": Family(
         "counter", ("route", "outcome"), "Response body bytes sent to clients"

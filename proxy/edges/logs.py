@@ -39,7 +39,7 @@ ACCESS_FIELDS: Final[dict[str, str]] = {
     "time": "when the answer ended, UTC, RFC 3339 with milliseconds",
     "event": "always `exchange`; other lines have `log`",
     "method": "request method",
-    "path": "request path as the upstream gets it (mount stripped), without its query",
+    "path": "request path as received, without its query",
     "upstream": "name of the upstream; empty when none was found",
     "route": "name of the route; the upstream's name when no written one matched",
     "status": "status code the client got",
@@ -51,7 +51,8 @@ ACCESS_FIELDS: Final[dict[str, str]] = {
     "not_stored": "why the upstream's answer was not stored",
     "collapsed": "true when it shared the upstream call of another request",
     "upstream_status": "status code of the upstream's answer",
-    "aborted": "true when the client left before the end",
+    "aborted": "true when the answer broke off: the client left or, by `reason`, the upstream",
+    "background": "true for a refresh behind a stale answer, which no client waited for",
     "age_s": "Age of a stored answer, seconds",
     "ttl_s": "freshness left, seconds; negative when stale",
     "duration_s": "from the request's head to the answer's end, seconds",
@@ -95,6 +96,7 @@ _FACTS: Final = (
     "collapsed",
     "upstream_status",
     "aborted",
+    "background",
 )
 _facts_of: Final = attrgetter(*_FACTS)
 
@@ -145,6 +147,7 @@ def text_line(record: ExchangeRecord) -> bytes:
         ("upstream", None if record.upstream_s is None else f"{record.upstream_s * 1000:.1f}ms"),
         ("collapsed", record.collapsed),
         ("aborted", record.aborted),
+        ("background", record.background),
     )
     words += [name if value is True else f"{name}={value}" for name, value in details if value]
     return (" ".join(words) + "\n").encode()

@@ -83,6 +83,9 @@ class _Counted(Collector):
         self._operations.setdefault((tier, op), _Histogram()).observe(seconds)
 
     def observe(self, record: ExchangeRecord) -> None:
+        if record.background:
+            self._observe_upstream(record)
+            return
         key = (record.route, record.outcome)
         series = self._series.get(key)
         if series is None:

@@ -44,7 +44,10 @@ class RouteStats:
     outcomes: dict[Outcome, int] = field(default_factory=dict)
 
     def add(self, record: ExchangeRecord) -> None:
-        """Count one exchange."""
+        """Count one exchange; of one that no client waited for, only its upstream call."""
+        if record.background:
+            self._add_call(record)
+            return
         outcome = record.outcome
         self.requests += 1
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
@@ -52,15 +55,19 @@ class RouteStats:
         self.stored += record.stored
         self.request_bytes += record.request_bytes
         self.response_bytes += record.response_bytes
-        if record.upstream_s is not None and not record.collapsed:
-            self.upstream_calls += 1
-            old = self.upstream_s
-            new = record.upstream_s
-            self.upstream_s = new if old is None else old + _SMOOTHING * (new - old)
+        if not record.collapsed:
+            self._add_call(record)
         if outcome in SERVED:
             self.saved_bytes += record.response_bytes
         if outcome in SAVED:
             self.saved_s += self.upstream_s or 0.0
+
+    def _add_call(self, record: ExchangeRecord) -> None:
+        if record.upstream_s is None:
+            return
+        self.upstream_calls += 1
+        old, new = self.upstream_s, record.upstream_s
+        self.upstream_s = new if old is None else old + _SMOOTHING * (new - old)
 
     def merge(self, other: RouteStats) -> None:
         """Add another's counts; the smoothed upstream seconds stay a route's own."""

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 L = TypeVar("L")
 
-UNSHARED_MARKS = 10_000
-"""How many hit-for-miss marks are remembered; the oldest are forgotten first."""
+MARKS = 10_000
+"""How many marks of each kind are remembered; the oldest are forgotten first."""
 
 
 class FlightLostError(LarderError):
@@ -87,11 +87,13 @@ class Flights(Generic[L]):
         spawn: Callable[[Coroutine[object, object, None], str], asyncio.Task[None]],
         timer: Callable[[], float],
         unshared_s: float = 10.0,
+        resting_s: float = 2.0,
     ) -> None:
         self._spawn = spawn
         self._under_way: dict[bytes, Flight[L]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._unshared: TTLCache[bytes, bool] = TTLCache(UNSHARED_MARKS, unshared_s, timer=timer)
+        self._unshared: TTLCache[bytes, bool] = TTLCache(MARKS, unshared_s, timer=timer)
+        self._resting: TTLCache[bytes, bool] = TTLCache(MARKS, resting_s, timer=timer)
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -143,3 +145,11 @@ class Flights(Generic[L]):
     def is_unshared(self, key: bytes) -> bool:
         """Whether the last answer for this key could not be shared."""
         return key in self._unshared
+
+    def rest(self, key: bytes) -> None:
+        """A refresh failed: for a little while none is begun for this key."""
+        self._resting[key] = True
+
+    def is_resting(self, key: bytes) -> bool:
+        """Whether the last refresh of this key failed just now."""
+        return key in self._resting

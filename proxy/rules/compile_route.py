@@ -31,7 +31,10 @@ from proxy.rules.templates import Template
 
 _LIFETIMES = (s.TTL_DEFAULT, s.TTL_FROM, s.TTL_STATUS)
 _SAFE = frozenset({"GET", "HEAD"})
-_JUDGING = (s.KEY, s.SCOPE, s.ROUTE_CREDENTIALS, s.TTL, s.STORE_IF, s.TAGS)
+_JUDGING = (
+    *(s.KEY, s.SCOPE, s.ROUTE_CREDENTIALS, s.TTL, s.STORE_IF, s.TAGS),
+    *(s.SET_COOKIE, s.TARGETS),
+)
 _DIGEST_CHARACTERS = 16
 
 
@@ -72,7 +75,7 @@ def compile_route(name: str, written: Written, around: Surroundings) -> Route:
             pick(written.get(s.STREAM), s.STREAM_MAX, around.max_object), around.max_object
         ),
         stream_complete=pick(written.get(s.STREAM), s.STREAM_COMPLETE, "auto"),
-        digest=_digest(written, sources),
+        digest=_digest(written, sources, around.upstream),
         cookies=pick(written, s.SET_COOKIE, "refuse") == "store",
         reload=pick(written, s.RELOAD, "allow") == "allow",
         targets=pick(written, s.TARGETS, TARGETS),
@@ -90,9 +93,11 @@ def _sources(written: Written, standard: Sources) -> Sources:
     return Sources(standard.secret, standard.session, credentials, standard.jwt_key)
 
 
-def _digest(written: Written, sources: Sources) -> str:
+def _digest(written: Written, sources: Sources, upstream: Upstream) -> str:
+    """What tells this route's answers from those it stored under other rules, or elsewhere."""
     nodes = ((key.name, written.nodes.get(key.name)) for key in _JUDGING)
     text = "\n".join(f"{name}:{'' if node is None else spelled(node)}" for name, node in nodes)
+    text += f"\n{upstream.urls} {upstream.headers.set}"
     return keyed_digest(sources.secret, b"route", text.encode())[:_DIGEST_CHARACTERS]
 
 

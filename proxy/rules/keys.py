@@ -135,7 +135,7 @@ class PartsKey:
         if "?" not in subject.request.target and not self.normalize_query:
             return _ABSENT
         globs = self.ignore.query
-        pairs = [pair for pair in subject.facts.query if not _any_match(pair.name, globs)]
+        pairs = [pair for pair in subject.facts.query if not _ignorable(pair, globs)]
         if not pairs and subject.facts.query and not self.normalize_query:
             return _ABSENT  # all of it is ignored: the same as no query
         for name, steps in self.normalize_query:
@@ -185,6 +185,11 @@ class PartsKey:
 
 def _optional(value: Value) -> bytes:
     return _ABSENT if value is MISSING else b"+" + canonical(value)
+
+
+def _ignorable(pair: QueryPair, globs: tuple[str, ...]) -> bool:
+    """Not if it has a semicolon, which many servers read as a second `&`: more is in it."""
+    return ";" not in pair.raw and _any_match(pair.name, globs)
 
 
 def _any_match(name: str, globs: tuple[str, ...]) -> bool:

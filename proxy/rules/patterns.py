@@ -96,8 +96,13 @@ class Pattern:
                     return None
                 found.update(mixed.groupdict())
         if self.rest is not None:
-            found[self.rest] = "/".join(segments[count:])
+            found[self.rest] = "/".join(map(_escaped, segments[count:]))
         return found
+
+
+def _escaped(segment: str) -> str:
+    """A decoded segment so that it cannot be taken for two, nor for another one escaped."""
+    return segment.replace("%", "%25").replace("/", "%2F")
 
 
 def split_path(path: str) -> tuple[str, ...]:

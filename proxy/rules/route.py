@@ -41,12 +41,11 @@ class OffTtl:
 
 Ttl = HttpTtl | OffTtl | TimedTtl
 
-OVERRIDE_FIELDS: Final = (
-    "x-http-method-override",
-    "x-http-method",
-    "x-method-override",
-    "x-original-url",
-    "x-rewrite-url",
+OVERRIDE_FIELDS: Final = frozenset(
+    {
+        *("x-http-method-override", "x-http-method", "x-method-override"),
+        *("x-original-url", "x-rewrite-url"),
+    }
 )
 """Request fields by which some frameworks take another method or target than the one sent."""
 
@@ -147,6 +146,11 @@ class Route:
         rules = self.invalidation_rules
         return any(name.reads_response_body for rule in rules for name in rule.selectors)
 
+    @cached_property
+    def keyed_fields(self) -> tuple[str, ...]:
+        """Names of the request fields that are part of the key."""
+        return self.keying.headers if isinstance(self.keying, PartsKey) else ()
+
     def _judging_selectors(self) -> Iterator[Selector]:
         for condition in (self.store_if, self.serve_if):
             yield from condition.selectors if condition is not None else ()
@@ -170,12 +174,17 @@ class Route:
 
     def _misleading(self, request: Request) -> Bypass | None:
         """Why a request may mean something else to the upstream than its key says."""
-        keyed = self.keying.headers if isinstance(self.keying, PartsKey) else ()
-        if any(name in request.fields for name in OVERRIDE_FIELDS if name not in keyed):
+        unkeyed = request.fields.names().difference(self.keyed_fields)
+        if any(name.replace("_", "-") in OVERRIDE_FIELDS for name in unkeyed):
             return Bypass.OVERRIDE_FIELD
-        if isinstance(self.ttl, HttpTtl) and request.body != b"":
+        if request.body != b"" and self._ignores_body(request.method):
             return Bypass.GET_BODY
         return None
+
+    def _ignores_body(self, method: str) -> bool:
+        """Whether a body cannot count although the upstream might read it ("fat GET")."""
+        unread = method in {"GET", "HEAD"} and not self.keying.reads_body
+        return unread or isinstance(self.ttl, HttpTtl)
 
     def admits(self, subject: Subject) -> bool:
         """Whether the rule lets the subject's answer be stored."""
@@ -213,6 +222,14 @@ class Route:
                 return None
             names.extend(rendered)
         return tuple(dict.fromkeys(names))
+
+    def leaves_unread(self, subject: Subject) -> bool:
+        """Whether what this request invalidates is named in a body too large to read.
+
+        Then it may be anything of the upstream.
+        """
+        reads = any(rule.reads_body for rule in self.invalidation_rules)
+        return reads and subject.request.body is None
 
     def invalidations(self, subject: Subject) -> tuple[Invalidation, ...]:
         """What the subject's answer invalidates, without repetitions."""

@@ -75,6 +75,7 @@ async def test_a_refresh_is_conditional_and_a_304_renews(
 async def test_a_refresh_that_fails_changes_nothing(
     larder: StartLarder, origin: Origin, clock: ManualClock, routes: str, fields: Fields
 ) -> None:
+    """And the next one is not begun at once: an upstream in trouble is left alone for a moment."""
     origin.reply(answer("old", fields=fields), answer("oops", 500), answer("new", fields=fields))
     proxy = await larder(routes, clock=clock)
     await proxy.get("/db/a")
@@ -84,6 +85,9 @@ async def test_a_refresh_that_fails_changes_nothing(
     await proxy.landed()
     again = await proxy.get("/db/a")
     assert (again["X-Cache"], again.body) == ("STALE", b"old")
+    assert len(origin.requests) == 2
+    clock.advance(3)
+    assert (await proxy.get("/db/a")).body == b"old"
     await origin.received(3)
     await proxy.landed()
     assert (await proxy.get("/db/a")).body == b"new"

@@ -211,6 +211,7 @@ async def test_a_refresh_nobody_waits_for_ends_though_its_answer_is_too_large_to
         clock.advance(100)
         await client.get("/db/swr")
         await proxy.landed()
+        clock.advance(3)
         await client.get("/db/swr")
         await proxy.landed()
         assert (await client.get("/db/swr")).body == b"new"

@@ -21,7 +21,12 @@ ERROR = b'event: error\ndata: {"error":{"message":"overloaded"}}\n\n'
 TICK = b"event: tick\ndata: {}\n\n"
 
 BODIES: dict[str, tuple[str, bytes, str, bool]] = {
-    "json-is-not-a-stream": ("application/json", b"{", "openai", True),
+    "json-is-not-a-stream": ("application/json", b"{}", "openai", True),
+    "json-cut-off": ("application/json", b'{"a":[1,2', "auto", False),
+    "json-of-a-kind-cut-off": ("application/problem+json; charset=utf-8", b"{", "eof", False),
+    "json-long": ("application/json", b"[" + b"1," * 100_000 + b"1]", "auto", True),
+    "json-long-cut-off": ("application/json", b"[" + b"1," * 100_000, "auto", False),
+    "json-of-nothing": ("application/json", b"", "auto", True),
     "eof-trusts-the-framing": (SSE, CHAT + ERROR, "eof", True),
     "chat-whole": (SSE, CHAT + b"data: [DONE]\n\n", "openai", True),
     "chat-whole-crlf": (SSE, CHAT + b"data: [DONE]\r\n\r\n", "openai", True),

@@ -61,7 +61,7 @@ PLANS = table(
     ("min-fresh", "9111 §5.2.1.3", FRESH, {CC: "min-fresh=30"}, 31, {}, DECLINED),
     ("max-stale", "9111 §5.2.1.2", FRESH, {CC: "max-stale=9"}, 69, {}, Serve(FRESH, Outcome.STALE)),
     ("max-stale-passed", "9111 §5.2.1.2", FRESH, {CC: "max-stale=9"}, 70, {}, EXPIRED),
-    ("behind", "5861 §3", SWR, {}, 89, {}, Serve(SWR, Outcome.STALE, refresh=True)),
+    ("behind", "5861 §3", SWR, {}, 89, {}, Serve(SWR, Outcome.STALE, refresh=True, validate=SWR)),
     (
         "behind-no-more",
         "5861 §3",
@@ -107,7 +107,7 @@ PLANS = table(
         {},
         1,
         {"soft": True},
-        Serve(SWR, Outcome.STALE, refresh=True),
+        Serve(SWR, Outcome.STALE, refresh=True, validate=SWR),
     ),
     (
         "serve-if-says-no",

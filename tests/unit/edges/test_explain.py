@@ -140,7 +140,6 @@ def _route_digest(explanation: Explanation) -> str:
             (),
             {"do": "serve", "outcome": "stale", "refresh": True},
         ),
-        ({"route_digest": "old"}, (), {"do": "fetch", "reason": "route-changed"}),
         ({"status": 404}, (), {"do": "fetch", "reason": "serve-if"}),
         ({}, (("Cache-Control", "no-cache"),), {"do": "fetch", "forward": "request"}),
     ],
@@ -155,6 +154,15 @@ async def test_what_is_stored_and_planned(
     live: dict[str, Any] = await with_stored(explanation, cache, NOW)
     assert live["stored"]["key"] == _digest(explanation).hex()
     assert plan.items() <= live["plan"].items()
+
+
+async def test_what_was_stored_under_other_rules_is_not_shown_but_named() -> None:
+    cache = memory_cache()
+    explanation = _explain("/db/scenes/7")
+    keep(cache, _digest(explanation), stored(route_digest="old"))
+    live: dict[str, Any] = await with_stored(explanation, cache, NOW)
+    assert live["stored"] is None
+    assert live["plan"]["reason"] == "route-changed"
 
 
 async def test_only_if_cached_is_refused_where_nothing_is_stored() -> None:

@@ -66,6 +66,7 @@ FULL = hit(
     upstream_s=0.25,
     upstream_status=200,
     aborted=True,
+    background=True,
 )
 
 
