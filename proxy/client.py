@@ -28,6 +28,9 @@ class BodySource(Protocol):
     def chunks(self) -> AsyncIterator[bytes]:
         """All of it from the first byte, streamed."""
 
+    def tunnel(self) -> AsyncIterator[bytes]:
+        """What the client sends behind its request, as bytes: after a 101, and only then."""
+
 
 class Reply(Protocol):
     """One HTTP answer to one client. Every method may raise ClientGone."""

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, assert_never
 from proxy.decisions.answer import Freshen, Keep, Relay, StandIn, announced_length
 from proxy.decisions.delivery import Portion, client_fields, portion
 from proxy.decisions.keeping import replayable
+from proxy.decisions.last_recipient import last_answer
+from proxy.decisions.switching import SWITCHING, switched
+from proxy.decisions.trailing import trailers_for
 from proxy.errors import (
     ClientError,
     ClientGone,
@@ -22,7 +25,7 @@ from proxy.errors import (
 )
 from proxy.fields import Fields
 from proxy.flow.balance import UpstreamBreakerOpenError
-from proxy.outcomes import Outcome, Refusal
+from proxy.outcomes import ExchangeRecord, Outcome, Refusal
 
 if TYPE_CHECKING:
     from proxy.client import Reply
@@ -79,6 +82,23 @@ async def deliver_landing(
             assert_never(landing.plan)
 
 
+def unawaited(visit: Visit, landing: Landing, now: float) -> ExchangeRecord:
+    """The record of a flight that nobody waited for."""
+    visit.upstream_s, visit.not_stored = landing.upstream_s, landing.not_stored
+    visit.upstream_status = landing.response.status if landing.response is not None else None
+    visit.status, visit.stored = visit.upstream_status or 0, landing.renewed
+    match landing.plan:
+        case Freshen():
+            visit.outcome = Outcome.REVALIDATED
+        case Keep() | Relay():
+            visit.outcome = Outcome.MISS
+        case StandIn() | None:
+            visit.outcome = Outcome.ERROR
+        case _:
+            assert_never(landing.plan)
+    return visit.record(now, received=0, sent=0)
+
+
 def let_go(landing: Landing) -> None:
     """Give up the leader's place on a landing that nobody will deliver."""
     if landing.first is not None:
@@ -106,11 +126,13 @@ async def _deliver_live(
         visit.status = shown.status
         fields = client_fields(visit.route, shown.status, shown.fields, visit.story(), now)
         if shown.body is None:
+            if shown.status == SWITCHING:
+                fields = switched(fields, response.fields)
             await reply.start(shown.status, response.reason, fields, announced_length(response))
             await _copy(reader, reply)
         else:
             await reply.start(shown.status, "", fields, len(shown.body))
-        await reply.end(body.trailers)
+        await reply.end(trailers_for(visit.request.fields, body.trailers))
     except UpstreamError:
         visit.reason, visit.aborted = Refusal.UPSTREAM_BROKEN, True
         reply.abort()
@@ -153,6 +175,16 @@ async def refuse(
     fields = client_fields(None, status, fields, visit.story(), now)
     await reply.start(status, "", fields, len(body))
     await reply.write(body)
+    await reply.end()
+
+
+async def answer_last(visit: Visit, reply: Reply, now: float) -> None:
+    """Answer a request that may be forwarded no further."""
+    own = last_answer(visit.request)
+    visit.ended(own.status, Outcome.REFUSED, Refusal.MAX_FORWARDS)
+    fields = client_fields(None, own.status, own.fields, visit.story(), now)
+    await reply.start(own.status, "", fields, len(own.body))
+    await reply.write(own.body)
     await reply.end()
 
 

@@ -16,7 +16,14 @@ from proxy.caching.partial import asks_one_range
 from proxy.decisions.keeping import slide
 from proxy.decisions.lookup import Fetch, Refuse, Serve
 from proxy.decisions.requesting import PSEUDONYM
-from proxy.delivering import answer_last, deliver_landing, deliver_stored, let_go, refuse
+from proxy.delivering import (
+    answer_last,
+    deliver_landing,
+    deliver_stored,
+    let_go,
+    refuse,
+    unawaited,
+)
 from proxy.errors import ClientError, ClientGone
 from proxy.messages import CacheKey, Request, StoredResponse
 from proxy.outcomes import Bypass, Forward, Outcome, Refusal
@@ -198,7 +205,7 @@ class Exchange:
             landing = await flight.landed()
             if not landing.renewed:
                 self._flights.rest(flight.key)
-            self._tell(visit.of_landing(landing, self._timer()))
+            self._tell(unawaited(visit, landing, self._timer()))
 
         flight = self._flights.begin(place.digest, self._cache.position, fly)
         flight.leader_left = True  # it never had one

@@ -81,17 +81,42 @@ class CacheKey:
                 hasher.update(encoded)
         return CacheKey(hasher.digest(), self.head)
 
+    @property
+    def part(self) -> CacheKey:
+        """Where a part of the answer to this key is: never found by who looks for a whole one."""
+        return self.variant((("", "part"),))  # no request field has an empty name
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which bytes of a whole there are: `end` is after the last, `length` None if unknown."""
+
+    first: int
+    end: int
+    length: int | None = None
+
+    @property
+    def size(self) -> int:
+        """How many bytes."""
+        return self.end - self.first
+
+    @property
+    def is_all(self) -> bool:
+        """Whether nothing is missing."""
+        return self.first == 0 and self.end == self.length
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredResponse:
-    """A complete answer as the stores keep it: head, body and all that judges it.
+    """An answer as the stores keep it: head, body and all that judges it.
 
     `lifetime` is the freshness lifetime and `initial_age` the
     corrected_initial_age of RFC 9111 §4.2.3, both in seconds. `keep` is how
     long it is of use after it went stale (for revalidation or stale serving).
     `born` is the journal position at which its fetch began: it is dead once a
     fact about one of its `tags` is later than that. `selecting` are the names of the
-    request fields that selected it (their values are in its key).
+    request fields that selected it (their values are in its key). It is complete unless
+    `part` says which bytes of it the body is (RFC 9111 §3.3).
     """
 
     status: int
@@ -116,6 +141,7 @@ class StoredResponse:
     method: str = "GET"
     url: str = ""
     head: str = ""
+    part: Part | None = None
 
     @property
     def response(self) -> Response:
@@ -158,7 +184,8 @@ class StoredResponse:
 class Variants:
     """Stands under a primary key whose answers vary: the selecting field names, sorted.
 
-    The answers themselves are under `CacheKey.variant` of those names' values.
+    The answers themselves are under `CacheKey.variant` of those names' values; `places` are
+    the digests of those known to be stored, the oldest first.
     """
 
     names: tuple[str, ...]
@@ -168,11 +195,13 @@ class Variants:
     url: str = ""
     route: str = ""
     head: str = ""
+    places: tuple[bytes, ...] = ()
 
     @property
     def size(self) -> int:
         """Bytes it takes, estimated from its parts."""
-        return 500 + sum(len(text) + 60 for text in (*self.names, *self.tags, self.url))
+        texts = sum(len(text) + 60 for text in (*self.names, *self.tags, self.url))
+        return 500 + texts + sum(len(place) + 41 for place in self.places)
 
 
 Stored = StoredResponse | Variants

@@ -67,6 +67,7 @@ class Bypass(Reason):
     CONDITION = "condition", "only the upstream can judge If-Match and If-Unmodified-Since"
     GET_BODY = "get-body", "a GET or HEAD with a body that is no part of its key"
     UPGRADE = "upgrade", "the client asks for another protocol on its connection"
+    PATH = "ambiguous-path", "it has credentials, and a path that may be read as another one"
     OVERRIDE_FIELD = "override-field", "a field asks the upstream for another method or target"
 
 

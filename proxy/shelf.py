@@ -148,7 +148,11 @@ class Shelf:
         found = self.cache.peek(place.digest, self.clock())
         known = errand.part if found is None else found.entry
         whole = None
-        if isinstance(known, StoredResponse) and self.cache.alive(known):
+        if (
+            isinstance(known, StoredResponse)
+            and known.route_digest == made.route_digest
+            and self.cache.alive(known)
+        ):
             whole = combine(known, made)
         if whole is not None and len(whole.body) <= errand.route.stream_max:
             return completed(whole)

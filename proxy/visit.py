@@ -6,9 +6,8 @@ Floor 6, beside the driver. It only collects: no decision is made here.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
-from proxy.decisions.answer import Freshen, Keep, Relay, StandIn
 from proxy.decisions.delivery import Story
 from proxy.outcomes import ExchangeRecord, Forward, Outcome
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from proxy.outcomes import NotStored, Reason, Tier
     from proxy.rules.route import Route
     from proxy.rules.settings import Upstream
-    from proxy.turn import Landing
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,22 +52,6 @@ class Visit:
         return replace(
             self, began=began, forward=Forward.STALE, reason=None, tier=None, background=True
         )
-
-    def of_landing(self, landing: Landing, now: float) -> ExchangeRecord:
-        """The record of a flight that nobody waited for."""
-        self.upstream_s, self.not_stored = landing.upstream_s, landing.not_stored
-        self.upstream_status = landing.response.status if landing.response is not None else None
-        self.status, self.stored = self.upstream_status or 0, landing.renewed
-        match landing.plan:
-            case Freshen():
-                self.outcome = Outcome.REVALIDATED
-            case Keep() | Relay():
-                self.outcome = Outcome.MISS
-            case StandIn() | None:
-                self.outcome = Outcome.ERROR
-            case _:
-                assert_never(landing.plan)
-        return self.record(now, received=0, sent=0)
 
     def story(self) -> Story:
         """What the client is told."""

@@ -17,6 +17,9 @@ from proxy.fields import Fields
 
 Selecting = tuple[tuple[str, str | None], ...]
 
+MAX_NAMES: Final = 16
+"""Fields that may select the answers to one key; an answer that names more is not stored."""
+
 _WEIGHT: Final = re.compile(r"[ \t]*;[ \t]*q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.IGNORECASE)
 _CODINGS: Final = {"x-gzip": "gzip", "x-compress": "compress"}
 _SINGLETONS: Final = frozenset(

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from proxy.caching.partial import PARTIAL_CONTENT, as_whole, received_part
 from proxy.caching.storability import may_store
 from proxy.caching.validation import freshen
-from proxy.caching.vary import selecting_names
+from proxy.caching.vary import MAX_NAMES, selecting_names
 from proxy.decisions.failure import may_stand_in
 from proxy.outcomes import NotStored
 from proxy.rules.route import HttpTtl
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from proxy.rules.settings import Upstream
     from proxy.rules.subject import Subject
 
-PARTIAL_CONTENT = 206
+OK = 200
 NOT_MODIFIED = 304
 
 UPSTREAM_IN_TROUBLE = frozenset({500, 502, 503, 504})
@@ -69,8 +70,12 @@ def plan_answer(
     validate: StoredResponse | None,
     fallback: StoredResponse | None,
     max_body: int,
+    ranged: bool = False,
 ) -> AnswerPlan:
-    """What to do with `response`, the answer to the subject's request. `max_body` in bytes."""
+    """What to do with `response`, the answer to the subject's request. `max_body` in bytes.
+
+    `ranged`: a part was asked for. Then an error may be about the range, and is not stored.
+    """
     if response.status == NOT_MODIFIED and validate is not None:
         fields = freshen(validate.fields, response, route.targets)
         head = replace(response, status=validate.status, reason=validate.reason, fields=fields)
@@ -83,6 +88,10 @@ def plan_answer(
     ):
         return StandIn(fallback)
     refusal = refuses_head(route, subject, response)
+    if response.status == PARTIAL_CONTENT and not ranged:
+        refusal = NotStored.PARTIAL
+    if ranged and response.status not in {OK, PARTIAL_CONTENT}:
+        refusal = NotStored.STATUS
     if refusal is None and (announced_length(response) or 0) > max_body:
         refusal = NotStored.TOO_LARGE
     return Keep() if refusal is None else Relay(refusal)
@@ -90,8 +99,18 @@ def plan_answer(
 
 def refuses_head(route: Route, subject: Subject, response: Response) -> NotStored | None:
     """Why an answer with this head is not stored, as far as the head tells."""
-    if response.status in {PARTIAL_CONTENT, NOT_MODIFIED}:
+    if response.status == NOT_MODIFIED:
         return NotStored.PARTIAL
+    if response.status == PARTIAL_CONTENT:
+        if received_part(response) is None or route.reads_response_body:
+            return NotStored.PARTIAL
+        response = as_whole(response)
+    if _varies_too_much(route, response):
+        return NotStored.VARY_MANY
+    return _refuses_whole(route, subject, response)
+
+
+def _refuses_whole(route: Route, subject: Subject, response: Response) -> NotStored | None:
     if not isinstance(route.ttl, HttpTtl):
         if subject.request.method == "HEAD":
             return NotStored.METHOD  # it has GET's key and not GET's body
@@ -102,6 +121,11 @@ def refuses_head(route: Route, subject: Subject, response: Response) -> NotStore
         )
     directives = route.directives(response.fields)
     return may_store(subject.request, response, directives, cookies=route.cookies)
+
+
+def _varies_too_much(route: Route, response: Response) -> bool:
+    names = selecting_names(response.fields) or ()
+    return sum(map(route.selects, names)) > MAX_NAMES
 
 
 def answers_get(route: Route, upstream: Upstream, subject: Subject, response: Response) -> bool:

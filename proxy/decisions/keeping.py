@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from proxy.caching.freshness import corrected_initial_age, freshness_lifetime
+from proxy.caching.partial import PARTIAL_CONTENT, as_whole, received_part
 from proxy.caching.storability import stored_fields
 from proxy.caching.validation import has_validator
 from proxy.decisions.answer import refuses_head
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from proxy.rules.lifetimes import TimedTtl
     from proxy.rules.route import Route
     from proxy.rules.subject import Subject
+
+OK = 200
 
 KEPT_TO_VALIDATE_S = 86_400.0
 """How long a stale response with a validator is worth keeping."""
@@ -75,10 +78,18 @@ def keep_answer(
     origin: Origin,
     jitter: float = 0.0,
 ) -> StoredResponse | NotStored:
-    """The stored response made of a complete answer; `jitter` is a random number of 0..1."""
+    """The stored response made of a complete answer; `jitter` is a random number of 0..1.
+
+    A 206 is judged as the 200 of which it is a part.
+    """
     refusal = refuses_head(route, subject, response)
     if refusal is not None:
         return refusal
+    part, status, reason = received_part(response), response.status, response.reason
+    if status == PARTIAL_CONTENT:
+        if part is None or len(body) != part.size:
+            return NotStored.PARTIAL
+        response = as_whole(response)
     whole = subject.with_response(response, body)
     refusal = _refuses_body(route, whole, response, body)
     if refusal is not None:
@@ -94,8 +105,8 @@ def keep_answer(
             return NotStored.EXPIRED
         timing = _ruled_timing(route, whole, response, lifetime)
     return StoredResponse(
-        status=response.status,
-        reason=response.reason,
+        status=status,
+        reason=reason,
         fields=replayable(route, response),
         body=body,
         request_time=response.request_time,
@@ -115,6 +126,7 @@ def keep_answer(
         stale_if_error=timing.if_error,
         must_revalidate=timing.must_revalidate,
         no_cache=timing.no_cache,
+        part=part,
     )
 
 
@@ -122,7 +134,7 @@ def _refuses_body(
     route: Route, whole: Subject, response: Response, body: bytes
 ) -> NotStored | None:
     if not isinstance(route.ttl, HttpTtl):
-        if not body and response.status == 200 and whole.request.method != "HEAD":
+        if not body and response.status == OK and whole.request.method != "HEAD":
             return NotStored.EMPTY
         if not is_complete(response.fields.get("content-type"), body, route.stream_complete):
             return NotStored.TRUNCATED
@@ -180,7 +192,8 @@ def slide(stored: StoredResponse, ttl: TimedTtl, now: float) -> StoredResponse |
     `ttl.maximum` bounds the whole life of an answer, however much it is used. An end that
     answers name themselves (`from`) is not put off.
     """
-    span = ttl.status.get(stored.status, ttl.default)
+    status = stored.status if stored.part is None else OK
+    span = ttl.status.get(status, ttl.default)
     if not ttl.sliding or span is None or ttl.source is not None:
         return None
     lifetime = stored.age(now) + span

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from proxy.caching.forwarding import forwarded_for, via
+from proxy.caching.forwarding import forwarded_for, hops_left, one_hop_less, via
 from proxy.caching.hop_by_hop import end_to_end
 from proxy.caching.validation import conditional_fields
+from proxy.decisions.switching import protocols
+from proxy.decisions.trailing import takes_trailers
 from proxy.fields import Fields
 from proxy.rules.route import HttpTtl
 
@@ -24,28 +26,21 @@ PSEUDONYM = "larder"
 """How this hop calls itself in Via (RFC 9110 §7.6.3)."""
 
 ALWAYS_DROPPED = ("host", "expect")
-CONDITIONS = (
-    "if-match",
-    "if-none-match",
-    "if-modified-since",
-    "if-unmodified-since",
-    "if-range",
-    "range",
+PRECONDITIONS = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since")
+CONDITIONS = (*PRECONDITIONS, "if-range", "range")
+CLAIMS = frozenset(
+    {
+        *("forwarded", "forwarded-for", "x-real-ip", "x-client-ip", "x-cluster-client-ip"),
+        *("true-client-ip", "cf-connecting-ip", "fastly-client-ip", "x-scheme", "x-url-scheme"),
+        *("front-end-https", "x-host", "x-host-override", "x-http-host-override"),
+        *("x-original-host", "x-original-method", "x-original-path", "x-original-uri"),
+        "x-envoy-original-path",
+    }
 )
-CLAIMS = (
-    "forwarded",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-forwarded-port",
-    "x-forwarded-prefix",
-    "x-forwarded-server",
-    "x-forwarded-scheme",
-    "x-original-host",
-    "x-host",
-    "x-forwarded-for",
-    "x-real-ip",
-)
-"""Fields in which a client says from where and under which name it reached us; unkeyed input."""
+"""Fields in which a client says from where and under which name it reached us; unkeyed input.
+
+So are all that begin with `x-forwarded`.
+"""
 
 
 def upstream_fields(
@@ -54,16 +49,46 @@ def upstream_fields(
     request: Request,
     validate: StoredResponse | None,
     key: CacheKey | None,
+    *,
+    ranged: bool = False,
 ) -> Fields:
-    """The fields to send; `key` None: the answer will not be stored. Host is not among them."""
+    """The fields to send; `key` None: the answer will not be stored. Host is not among them.
+
+    `ranged`: the part that the client asks for will do.
+    """
     fields = end_to_end(request.fields).without(*ALWAYS_DROPPED)
     if key is None:
         fields = forwarded_for(fields, request.peer, request.scheme, request.authority)
+        fields = _for_this_hop(fields, request)
     else:
-        fields = fields.without(*CONDITIONS, *CLAIMS)
+        kept = (line for line in fields if not _claims(line[0], route.keyed_fields))
+        fields = Fields(kept).without("trailer", *(PRECONDITIONS if ranged else CONDITIONS))
         if not isinstance(route.ttl, HttpTtl) or route.reads_response_body:
             fields = fields.with_set("Accept-Encoding", "identity")
         if validate is not None:
             fields = Fields((*fields.items, *conditional_fields(validate.fields).items))
     version = ".".join(map(str, request.version))
     return upstream.headers.apply(via(fields, version, PSEUDONYM))
+
+
+def _for_this_hop(fields: Fields, request: Request) -> Fields:
+    """With what a client may ask of this hop and Larder can do for it (RFC 9110 §7.6.1).
+
+    Not where the answer may be stored: these fields would shape it and are not in its key.
+    """
+    options: list[tuple[str, str]] = []
+    if takes_trailers(request.fields):
+        options.append(("TE", "trailers"))
+    if wanted := protocols(request):
+        options.append(("Upgrade", ", ".join(wanted)))
+    if options:
+        names = ", ".join(name for name, _ in options)
+        fields = Fields((*fields.items, ("Connection", names), *options))
+    left = hops_left(request)
+    return one_hop_less(fields, left) if left else fields
+
+
+def _claims(name: str, keyed: tuple[str, ...]) -> bool:
+    """Whether a field is such a claim; many servers read `_` in a name as `-`."""
+    plain = name.lower().replace("_", "-")
+    return (plain in CLAIMS or plain.startswith("x-forwarded")) and name.lower() not in keyed

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from proxy.caching.hop_by_hop import HOP_BY_HOP, connection_options
 from proxy.errors import ClientError
 from proxy.fields import Fields
 from proxy.messages import Request
@@ -41,12 +42,22 @@ def parse_request(
         target=target,
         authority=authority,
         scheme=scheme,
-        fields=fields,
+        fields=_without_private(fields),
         body=None,
         peer=_address(peer),
         version=version,
     )
     return request, _body_length(fields, version)
+
+
+def _without_private(fields: Fields) -> Fields:
+    """Without what Connection says is for this hop alone (RFC 9110 §7.6.1).
+
+    Before anything is keyed: what does not go up must not select an answer.
+    """
+    options = connection_options(fields) & fields.names()
+    private = options - HOP_BY_HOP
+    return fields.without(*private) if private else fields
 
 
 def _host(fields: Fields, version: tuple[int, int]) -> str:

@@ -15,9 +15,11 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawRequestMessage
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_protocol import RequestPayloadError
 
+from proxy.edges.connection import ClientConnection
 from proxy.edges.requests import parse_request
 from proxy.edges.wire import WireBody, WireReply
 from proxy.errors import ClientError, ClientGone
@@ -34,11 +36,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("larder.server")
 
-MAX_LINE = 64 * 1024
-"""Bytes of a request line or of one field line; a longer one is refused with 400."""
-
-MAX_FIELDS = 256
-KEEP_ALIVE_S = 75.0
 LINGER_S = 2.0
 """How long what a client still sends is read and dropped, so that it can read its answer."""
 
@@ -87,52 +84,26 @@ async def _unused(request: web.BaseRequest) -> web.StreamResponse:
     raise AssertionError(request)  # ProxyConnection.start serves every request itself
 
 
-class ProxyConnection(RequestHandler):
-    """One client connection. Replaces the request loop of aiohttp, keeps its parser."""
+class ProxyConnection(ClientConnection):
+    """One client connection. Replaces the request loop of aiohttp."""
 
-    __slots__ = ("_deaf", "_payload", "_server")
+    __slots__ = ("_server",)
 
     def __init__(self, server: ProxyServer) -> None:
-        super().__init__(
-            server,
-            loop=asyncio.get_running_loop(),
-            keepalive_timeout=KEEP_ALIVE_S,
-            access_log=None,  # type: ignore[arg-type]  # None: aiohttp logs no access
-            max_line_size=MAX_LINE,
-            max_field_size=MAX_LINE,
-            max_headers=MAX_FIELDS,
-            auto_decompress=False,
-        )
+        super().__init__(server)
         self._server = server
-        self._payload: StreamReader | None = None
-        self._deaf = False
-
-    def close_if_idle(self) -> None:
-        """Close unless a request is being served."""
-        if self._waiter is not None and not self._waiter.done():
-            self.force_close()
-
-    def data_received(self, data: bytes) -> None:
-        """Parse what came, or drop it once no request is served any more."""
-        if not self._deaf:
-            super().data_received(data)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection; one that sends nothing is closed like an idle one."""
         super().connection_made(transport)
         self._await_next()
 
-    def connection_lost(self, exc: BaseException | None) -> None:
-        """End a request body that can never be complete now."""
-        payload, self._payload = self._payload, None
-        if payload is not None and not payload.is_eof():
-            payload.set_exception(exc or ConnectionResetError("the client left"))
-        super().connection_lost(exc)
-
     async def start(self) -> None:
         """Serve the requests of this connection, one after the other."""
         while not self._force_close:
             if not self._messages:
+                if self._client_ended:
+                    break
                 self._waiter = self._loop.create_future()
                 try:
                     await self._waiter
@@ -158,7 +129,7 @@ class ProxyConnection(RequestHandler):
     async def _linger(self) -> None:
         """Let a client that still sends read its answer: closing now would reset it (§9.6)."""
         transport = self.transport
-        if transport is None or transport.is_closing():
+        if transport is None or transport.is_closing() or self._client_ended:
             return
         self._deaf = True
         if transport.can_write_eof():
@@ -194,13 +165,14 @@ class ProxyConnection(RequestHandler):
         version = (message.version.major, message.version.minor)
         expects = message.headers.get("Expect", "").lower() == "100-continue"
         reply = WireReply(self, message.method, version, expects=expects and version >= (1, 1))
+        self._reply = reply
         reply.keep_alive = not (message.should_close or message.upgrade or self._server.draining)
         self._payload = payload
         try:
             request, length = parse_request(message, self._server.scheme, self.peername)
         except ClientError as error:
             return await self._refuse_unread(reply, error)
-        body = WireBody(payload, length, reply)
+        body = WireBody(payload, length, reply, self.open_tunnel)
         try:
             await self._server.handler(request, body, reply)
         except ClientError as error:
@@ -218,7 +190,9 @@ class ProxyConnection(RequestHandler):
             return True
         if reply.uninvited:
             return False
-        with contextlib.suppress(TimeoutError, ConnectionError):
+        with contextlib.suppress(
+            TimeoutError, ConnectionError, HttpProcessingError, RequestPayloadError
+        ):
             async with asyncio.timeout(LINGER_S):
                 while not payload.at_eof():
                     await payload.readany()

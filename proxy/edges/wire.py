@@ -17,7 +17,7 @@ from proxy.errors import ClientError, ClientGone
 from proxy.fields import NO_FIELDS, Fields
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from aiohttp.base_protocol import BaseProtocol
     from aiohttp.streams import StreamReader
@@ -25,17 +25,28 @@ if TYPE_CHECKING:
 STALL_S = 60.0
 """How long a client may take to make room for more bytes before it is given up."""
 
+BODY_IDLE_S = 60.0
+"""How long a client may take to send more of its request body before it is refused with 408."""
+
 SLICE = 256 * 1024
 """A large body is handed to the socket in pieces of this many bytes, each by reference."""
 
 WITHOUT_BODY = frozenset({204, 304})
+SWITCHING = 101
 
 
 class WireBody:
     """The body of one request: read whole, or streamed, or both in that order."""
 
-    def __init__(self, payload: StreamReader, length: int | None, reply: WireReply) -> None:
+    def __init__(
+        self,
+        payload: StreamReader,
+        length: int | None,
+        reply: WireReply,
+        tunnel: Callable[[], AsyncIterator[bytes]],
+    ) -> None:
         self.length = length
+        self.tunnel = tunnel
         self.received = 0
         self._payload = payload
         self._reply = reply
@@ -75,7 +86,12 @@ class WireBody:
         self._reply.invite_body()
         while not self._payload.at_eof():
             try:
-                chunk = await self._payload.readany()
+                async with asyncio.timeout(BODY_IDLE_S):
+                    chunk = await self._payload.readany()
+            except TimeoutError:
+                raise ClientError(
+                    408, f"nothing more of the request body came within {BODY_IDLE_S:g} s"
+                ) from None
             except (http_exceptions.HttpProcessingError, web_protocol.RequestPayloadError) as error:
                 raise ClientError(400, "the request body is malformed") from error
             except ConnectionError as error:
@@ -98,6 +114,7 @@ class WireReply:
         self._head = b""
         self._chunked = False
         self._bodyless = False
+        self._switches = False
         self._left: int | None = None
         self.keep_alive = True
         self.started = False
@@ -127,7 +144,10 @@ class WireReply:
         self._bodyless = self._head_only or status in WITHOUT_BODY
         self._left = length
         framing = b""
-        if length is not None and status not in WITHOUT_BODY:
+        self._switches = status == SWITCHING
+        if self._switches:
+            self.keep_alive, self._left = False, None
+        elif length is not None and status not in WITHOUT_BODY:
             framing = b"Content-Length: %d\r\n" % length
         elif not self._bodyless and self._version >= (1, 1):
             self._chunked = True
@@ -138,6 +158,8 @@ class WireReply:
         self._head = b"".join((line, fields.to_bytes(), framing, self._connection(), b"\r\n"))
 
     def _connection(self) -> bytes:
+        if self._switches:
+            return b"Connection: upgrade\r\n"
         if not self.keep_alive:
             return b"Connection: close\r\n"
         return b"Connection: keep-alive\r\n" if self._version < (1, 1) else b""

@@ -8,6 +8,7 @@ its end; nothing is held that is not bounded; pieces do not depend on how the by
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from proxy.fields import NO_FIELDS, Fields
@@ -20,6 +21,10 @@ MAX_TRAILERS: Final = 64 * 1024
 _SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
 _FIELD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*")
 _WITHOUT_BODY: Final = frozenset({204, 304})
+
+
+Put = Callable[[bytes], None]
+"""Takes a piece of content."""
 
 
 class FramingError(Exception):
@@ -41,12 +46,13 @@ class Counted:
         """Whether all of the body is here."""
         return not self._left
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """The content in the next bytes. Raises FramingError."""
+    def feed(self, data: bytes, put: Put) -> None:
+        """Put the content in the next bytes."""
         piece = data[: self._left]
         self._left -= len(piece)
         self.excess |= len(piece) < len(data)
-        return [piece] if piece else []
+        if piece:
+            put(piece)
 
     def ended(self) -> bool:
         """The connection was closed in order; whether the body is complete now."""
@@ -60,9 +66,9 @@ class UntilClose:
     excess = False
     complete = False
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """The content in the next bytes."""
-        return [data]
+    def feed(self, data: bytes, put: Put) -> None:
+        """Put the content in the next bytes."""
+        put(data)
 
     def ended(self) -> bool:
         """The connection was closed in order, and so the body is complete."""
@@ -84,16 +90,15 @@ class Chunked:
         self._section: list[bytes] = []
         self._section_bytes = 0
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """The content in the next bytes. Raises FramingError."""
+    def feed(self, data: bytes, put: Put) -> None:
+        """Put the content in the next bytes; raises FramingError behind what was sound."""
         if self._held:
             data, self._held = self._held + data, b""
-        pieces: list[bytes] = []
         at, end = 0, len(data)
         while at < end and not self.complete:
             if self._left > 0:
                 piece = data[at : at + self._left]
-                pieces.append(piece)
+                put(piece)
                 at += len(piece)
                 self._left = self._left - len(piece) or -1
                 continue
@@ -102,14 +107,13 @@ class Chunked:
                 self._check_chunk_end(data[at : at + 2])
             if found < 0:
                 self._hold(data[at:])
-                return pieces
+                return
             if self._left:
                 self._left = 0
             else:
                 self._line(data[at:found])
             at = found + 2
         self.excess |= at < end
-        return pieces
 
     def ended(self) -> bool:
         """The connection was closed in order; whether the body is complete."""
@@ -149,9 +153,9 @@ class Chunked:
             self._section.append(line)
             self._section_bytes += len(line) + 2
             return
-        self.complete = True
         if self._section:
             self.trailers = _fields(self._section)
+        self.complete = True
 
 
 def _fields(lines: list[bytes]) -> Fields:

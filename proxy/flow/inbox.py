@@ -7,7 +7,7 @@ more than `ROOM` unread bytes pause the socket, and reading lets it go on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 ROOM: Final = 128 * 1024
@@ -66,6 +66,11 @@ class Inbox:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
         return self.take()
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Everything until the end."""
+        while data := await self.read():
+            yield data
 
     def _wake(self) -> None:
         waiter, self._waiter = self._waiter, None

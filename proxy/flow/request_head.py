@@ -32,6 +32,8 @@ class Outgoing:
     body: Body
     length: int | None
     has_answer_body: bool
+    may_switch: bool = False
+    """It asks for another protocol on its connection (RFC 9110 §7.8)."""
 
 
 def is_replayable(body: Body) -> bool:
@@ -59,6 +61,7 @@ def outgoing(method: str, target: str, authority: str, fields: Fields, body: Bod
         body=body,
         length=length,
         has_answer_body=method != "HEAD",
+        may_switch="upgrade" in fields,
     )
 
 

@@ -8,16 +8,18 @@ whatever else happens, cancellation included, it is closed and the upload ends.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
 from proxy.errors import UpstreamProtocolError
-from proxy.fields import Fields
+from proxy.fields import NO_FIELDS, Fields
+from proxy.flow.answer_head import SWITCHING, Head
 from proxy.flow.connection import Lease
 from proxy.flow.limits import Limit, Limits, Wait
 from proxy.flow.request_head import Outgoing
 from proxy.flow.tasks import spawn
-from proxy.flow.upload import SLICE, Upload, in_slices
-from proxy.flow.wire import ConnectionLost, Head
+from proxy.flow.upload import SLICE, Tunnel, Upload, in_slices
+from proxy.flow.wire import ConnectionLost
 from proxy.messages import Response
 
 OnInterim = Callable[[int, Fields], Awaitable[None]]
@@ -33,13 +35,15 @@ class Channel:
         self._limits = limits
         self._upload: Upload | None = None
         self._task: asyncio.Task[None] | None = None
+        self._waiting: Wait | None = None
         self._is_over = False
         self._is_complete = False
+        self.trailers = NO_FIELDS
 
     def send(self, request: Outgoing) -> None:
         """Write the head and a short body; a long one, or one still coming, goes up beside."""
         wire, body = self._wire, request.body
-        wire.begin(has_answer_body=request.has_answer_body)
+        wire.begin(has_answer_body=request.has_answer_body, may_switch=request.may_switch)
         try:
             if isinstance(body, bytes) and len(body) <= SLICE:
                 wire.write(request.head + body)
@@ -57,10 +61,23 @@ class Channel:
         while True:
             async with self._wait("first_byte"):
                 head = await self._wire.read_head()
-            if head.status >= 200:
+            if head.status >= 200 or head.status == SWITCHING:
                 return head
             if head.status != 100 and on_interim is not None:
                 await on_interim(head.status, head.fields)
+
+    def switch(self, data: AsyncIterator[bytes]) -> None:
+        """Send `data` as it comes, under no framing (after a 101), beside the reading.
+
+        From here on `total` is over with, and a byte in either direction holds `idle` off.
+        """
+        self._limits = Limits(self._limits.timeouts, math.inf)
+        tunnel = Tunnel(self._wire, self._limits, data, self._stirred)
+        self._task = spawn(tunnel.run(), f"tunnel to {self._wire.peer}")
+
+    def _stirred(self) -> None:
+        if self._waiting is not None:
+            self._waiting.arm("idle")
 
     @property
     def _is_sent(self) -> bool:
@@ -89,8 +106,9 @@ class Channel:
             return b""
         data = self._wire.body_at_hand()
         if not data and not self._wire.body_is_over:
-            async with self._wait("idle"):
+            async with self._wait("idle") as self._waiting:
                 data = await self._wire.read_body()
+            self._waiting = None
         self._end_if_complete()
         return data
 
@@ -98,6 +116,7 @@ class Channel:
         if self._is_over or not self._wire.body_is_over:
             return
         self._is_over = self._is_complete = True
+        self.trailers = self._wire.trailers
         if self._is_sent:
             self._lease.release()
         else:
@@ -137,6 +156,15 @@ class Answer:
                 yield data
         finally:
             self._channel.abort()
+
+    @property
+    def trailers(self) -> Fields:
+        """The trailer fields as they came, once `chunks` has ended (RFC 9110 §6.5)."""
+        return self._channel.trailers
+
+    def switch(self, data: AsyncIterator[bytes]) -> None:
+        """After a 101: from here on `data` goes up as it is, while `chunks` gives what comes."""
+        self._channel.switch(data)
 
     def abort(self) -> None:
         """Read no further: closes the connection unless the answer was complete. Idempotent."""

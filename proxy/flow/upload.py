@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
-from proxy.errors import ClientError
+from proxy.errors import ClientError, UpstreamProtocolError
 from proxy.flow.limits import Limits
 from proxy.flow.wire import ConnectionLost, Wire
 
@@ -78,3 +78,34 @@ class Upload:
         if self._wire.writing_paused:
             async with self._limits.wait("idle", self._wire.peer):
                 await self._wire.drain()
+
+
+class Tunnel:
+    """Sends bytes as they come, after a 101, and the end of them as an end of stream."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        limits: Limits,
+        data: AsyncIterator[bytes],
+        on_write: Callable[[], None],
+    ) -> None:
+        self._wire = wire
+        self._limits = limits
+        self._data = data
+        self._on_write = on_write
+
+    async def run(self) -> None:
+        """Send until the client ends. Never raises: where it breaks off, the reading does."""
+        try:
+            async for piece in self._data:
+                self._wire.write(piece)
+                self._on_write()
+                if self._wire.writing_paused:
+                    async with self._limits.wait("idle", self._wire.peer):
+                        await self._wire.drain()
+            self._wire.write_eof()
+        except ConnectionLost:
+            return
+        except Exception:  # noqa: BLE001 - the client left, or takes nothing: no fault of the reader
+            self._wire.fail(UpstreamProtocolError(f"{self._wire.peer}: a tunnel broke off"))

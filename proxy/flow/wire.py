@@ -19,7 +19,6 @@ import re
 import select
 from asyncio import AbstractEventLoop
 from collections import deque
-from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import ClientError as AiohttpError
@@ -30,7 +29,8 @@ from aiohttp.streams import EofStream, StreamReader
 
 from proxy.errors import UpstreamProtocolError
 from proxy.fields import NO_FIELDS, Fields
-from proxy.flow.framing import Framing, FramingError, framing_of
+from proxy.flow.answer_head import SWITCHING, Head, parse_head, problem_of
+from proxy.flow.framing import Framing, FramingError, UntilClose, framing_of
 from proxy.flow.inbox import Inbox
 
 MAX_LINE: Final = 64 * 1024
@@ -38,9 +38,6 @@ MAX_LINE: Final = 64 * 1024
 MAX_FIELDS: Final = 256
 MAX_HEAD: Final = 256 * 1024
 """Bytes of an answer's heads, interim ones included, before its last head is complete."""
-SWITCHING: Final = 101
-
-_CODINGS: Final = frozenset({"", "chunked", "identity"})
 _EMPTY_LINE: Final = re.compile(rb"\n\r?\n")
 """Where a head ends; like the parser, upstreams are forgiven a missing CR."""
 _IDLE_HINT: Final = re.compile(r"\btimeout\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
@@ -53,15 +50,6 @@ class ConnectionLost(Exception):
 
 class StaleConnectionError(UpstreamProtocolError):
     """A kept-alive connection was closed by the upstream before any byte of an answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """A parsed response head, interim or final."""
-
-    status: int
-    reason: str
-    fields: Fields
 
 
 class Wire(ResponseHandler):
@@ -152,6 +140,16 @@ class Wire(ResponseHandler):
             raise ConnectionLost
         transport.write(data)
 
+    def write_eof(self) -> None:
+        """Nothing more will be written; where TLS has no half of an end, it is a whole one."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionLost
+        if transport.can_write_eof():
+            transport.write_eof()
+        else:
+            transport.close()
+
     async def drain(self) -> None:
         """Wait until the socket has taken what was written, but for a little."""
         try:
@@ -168,7 +166,7 @@ class Wire(ResponseHandler):
         except _FOREIGN as error:
             raise self._told(error) from None
         head = self._heads.popleft()
-        problem = _problem(head, may_switch=self._may_switch)
+        problem = problem_of(head, may_switch=self._may_switch)
         if problem:
             raise UpstreamProtocolError(f"{self.peer} {problem}")
         self._note_idle_hint(head)
@@ -215,17 +213,17 @@ class Wire(ResponseHandler):
 
     def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
         """Queue a parsed head; called by the base class for each."""
-        head = _head(data[0])
+        head = parse_head(data[0])
         self._heads.append(head)
         super().feed_data(data, size)
         if head.status < 200 and head.status != SWITCHING:
             return
+        self._framing = UntilClose()
         try:
             self._framing = framing_of(head.status, head.fields, has_body=self._has_answer_body)
         except FramingError as error:
             self._break(error)
-        else:
-            self._end_if_complete(self._framing)
+        self._end_if_complete(self._framing)
 
     def data_received(self, data: bytes) -> None:
         """Parse: heads, each by itself, and then the body."""
@@ -247,7 +245,7 @@ class Wire(ResponseHandler):
         while self._framing is None and self._exception is None and at < len(data):
             found = _EMPTY_LINE.search(data, begin)
             end = found.end() if found else len(data)
-            self._line_end = b"" if found else data[-2:]
+            self._line_end = b"" if found else data[max(begin, end - 2) :]
             self._feed_head(data[at:end])
             at = begin = end
         return data[at:]
@@ -260,12 +258,9 @@ class Wire(ResponseHandler):
 
     def _feed_body(self, framing: Framing, data: bytes) -> None:
         try:
-            pieces = framing.feed(data)
+            framing.feed(data, self._inbox.put)
         except FramingError as error:
             self._break(error)
-            return
-        for piece in pieces:
-            self._inbox.put(piece)
         self._end_if_complete(framing)
 
     def _end_if_complete(self, framing: Framing) -> None:
@@ -274,9 +269,7 @@ class Wire(ResponseHandler):
 
     def _break(self, error: FramingError) -> None:
         """Nothing behind this can be understood; what came before it can."""
-        self._inbox.end(
-            UpstreamProtocolError(f"{self.peer} sent what is not HTTP/1.1 ({error})")
-        )
+        self._inbox.end(UpstreamProtocolError(f"{self.peer} sent what is not HTTP/1.1 ({error})"))
         self.force_close()
         if self.transport is not None:
             self.transport.abort()
@@ -298,18 +291,3 @@ class Wire(ResponseHandler):
         self._inbox.end(
             UpstreamProtocolError(f"{self.peer} ended its answer before it was complete")
         )
-
-
-def _head(message: RawResponseMessage) -> Head:
-    # aiohttp reads the reason as UTF-8; here all text of the wire is latin-1.
-    reason = message.reason.encode("utf-8", "surrogateescape").decode("latin-1")
-    return Head(message.code, reason, Fields.from_raw(message.raw_headers))
-
-
-def _problem(head: Head, *, may_switch: bool) -> str:
-    if head.status < 100:
-        return f"answered with status {head.status:03}, which is none"
-    if head.status == SWITCHING and not may_switch:
-        return "switched protocols unasked"
-    coding = (head.fields.get("transfer-encoding") or "").strip().lower()
-    return "" if coding in _CODINGS else "used a transfer coding nobody asked for"

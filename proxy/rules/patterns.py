@@ -105,6 +105,19 @@ def _escaped(segment: str) -> str:
     return segment.replace("%", "%25").replace("/", "%2F")
 
 
+_AMBIGUOUS: Final = re.compile(
+    r"[;\\]|%(?:[01][0-9a-f]|2[35ef]|3[bf]|5c|7f)|/\.\.?(?:/|\Z)", re.IGNORECASE
+)
+
+
+def is_ambiguous(path: str) -> bool:
+    """Whether an upstream may read this raw path as another one than its segments say.
+
+    Dot segments, path parameters, and escapes of what ends or divides a path somewhere.
+    """
+    return _AMBIGUOUS.search(path) is not None
+
+
 def split_path(path: str) -> tuple[str, ...]:
     """The decoded segments of a raw path."""
     segments = path.split("/")[1:]

@@ -22,7 +22,8 @@ from proxy.rules.conditions import Condition
 from proxy.rules.invalidations import Invalidation, InvalidationRule
 from proxy.rules.keys import Keying, PartsKey
 from proxy.rules.lifetimes import TimedTtl
-from proxy.rules.scopes import Scope
+from proxy.rules.patterns import is_ambiguous
+from proxy.rules.scopes import CredentialScope, Scope
 from proxy.rules.selectors import Selector
 from proxy.rules.settings import HeaderEdits
 from proxy.rules.subject import Sources, Subject
@@ -166,6 +167,8 @@ class Route:
             refused = self._misleading(subject.request)
         if refused is not None:
             return refused
+        if self._may_deceive(subject):
+            return Bypass.PATH
         partition = self.scope.partition(subject)
         if isinstance(partition, Bypass):
             return partition
@@ -180,6 +183,15 @@ class Route:
         if request.body != b"" and self._ignores_body(request.method):
             return Bypass.GET_BODY
         return None
+
+    def _may_deceive(self, subject: Subject) -> bool:
+        """Whether an answer for one client's eyes might be kept for all because of its path.
+
+        `match` takes a path by its segments; an upstream that resolves `/static/..%2faccount`
+        answers with another page, and a rule that shares overrides what that page says.
+        """
+        shares = isinstance(self.ttl, TimedTtl) and not isinstance(self.scope, CredentialScope)
+        return shares and is_ambiguous(subject.request.path) and subject.credential is not None
 
     def _ignores_body(self, method: str) -> bool:
         """Whether a body cannot count although the upstream might read it ("fat GET")."""

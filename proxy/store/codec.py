@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import Final
 
 import msgspec
@@ -19,7 +19,7 @@ import zstandard
 
 from proxy.errors import CorruptEntryError
 from proxy.fields import Fields
-from proxy.messages import Stored, StoredResponse, Variants
+from proxy.messages import Part, Stored, StoredResponse, Variants
 from proxy.outcomes import Tier
 from proxy.store.base import EVERYTHING, EntryInfo, Fact, FactKind, Record
 
@@ -65,6 +65,8 @@ class _Head(msgspec.Struct, array_like=True, frozen=True):
     expires_at: float
     generations: tuple[int, ...]
     epoch: str
+    places: tuple[bytes, ...] = ()
+    part: tuple[int, int, int | None] | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -195,6 +197,8 @@ def _head_of(record: Record, body: bytes) -> _Head:
         expires_at=entry.expires_at,
         generations=record.generations,
         epoch=record.epoch,
+        places=entry.places if isinstance(entry, Variants) else (),
+        part=None if answer.part is None else astuple(answer.part),
     )
 
 
@@ -215,6 +219,7 @@ def _compose(head: _Head, body: bytes) -> Stored:
             url=text_in(head.url),
             route=text_in(head.route),
             head=text_in(head.head),
+            places=head.places,
         )
     return StoredResponse(
         status=head.status,
@@ -239,6 +244,7 @@ def _compose(head: _Head, body: bytes) -> Stored:
         method=text_in(head.method),
         url=text_in(head.url),
         head=text_in(head.head),
+        part=None if head.part is None else Part(*head.part),
     )
 
 

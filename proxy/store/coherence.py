@@ -110,6 +110,7 @@ class Coherence:
             return False
         self.place = record.position
         self.note(record.facts, record.position)
+        self._moved()
         return True
 
     def begin(
@@ -118,6 +119,7 @@ class Coherence:
         """Take a new place: before the `tail`, then along it; False if there is a gap in it."""
         tail = tuple(tail)
         self.place = tail[0].previous if tail else end
+        self._moved()
         # Nothing born at a position we handed out before (in another epoch, perhaps) is provable.
         after_floor = (self.floor[0], self.floor[1] + 1) if self.floor > START else START
         self._table.reset(max(self.place, after_floor))
@@ -152,6 +154,14 @@ class Coherence:
         """All that was in the journal at `started` has been followed, under a lease since then."""
         self.contact = started
         self.trusted_until = started + self._max_lag
+
+    def _moved(self) -> None:
+        """The place went on, and the lease will say so: on the way to being online, too.
+
+        Facts never reach what was fetched under a local position, as that is above theirs.
+        """
+        if not self.online:
+            self._end_period()
 
     def _end_period(self) -> None:
         self._counter += 1

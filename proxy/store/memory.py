@@ -51,6 +51,7 @@ class MemoryStore:
         self._sharing = Sharing()
         self._slots: OrderedDict[bytes, Slot] = OrderedDict()
         self._evictions = 0
+        self._local = 0
 
     def look(self, key: bytes, now: float) -> Found | None:
         """What is under `key`; an expired entry is removed."""
@@ -77,6 +78,7 @@ class MemoryStore:
             self._evictions += 1
         self._slots[key] = Slot(shared, size, soft=soft)
         self._size += size
+        self._local += is_local(shared.born)
         self._tags.add(_indexed(shared), key)
         return True
 
@@ -91,7 +93,7 @@ class MemoryStore:
         """Remove all."""
         self._slots.clear()
         self._tags.clear()
-        self._size = 0
+        self._size = self._local = 0
 
     def invalidate_tag(self, tag: str, position: Position, *, soft: bool) -> None:
         """Remove (or soften) the entries under `tag` born before `position`."""
@@ -109,6 +111,8 @@ class MemoryStore:
 
     def drop_local(self) -> None:
         """Remove the entries fetched under a position of this instance's own making."""
+        if not self._local:
+            return
         for key in [k for k, slot in self._slots.items() if is_local(slot.found.entry.born)]:
             self.drop(key)
 
@@ -148,6 +152,7 @@ class MemoryStore:
     def _remove(self, key: bytes) -> None:
         slot = self._slots.pop(key)
         self._size -= slot.size
+        self._local -= is_local(slot.found.entry.born)
         self._tags.remove(_indexed(slot.found.entry), key)
 
     # -- the Store protocol, for whoever takes stores as they come

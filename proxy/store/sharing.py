@@ -41,8 +41,9 @@ class Sharing:
         """An equal entry whose parts are shared, and the bytes it adds."""
         if isinstance(entry, Variants):
             tags, size = self._texts(entry.tags)
-            texts = (*entry.names, entry.url, entry.head)
-            return replace(entry, tags=tags), size + _VARIANTS + sum(map(sys.getsizeof, texts))
+            parts = (*entry.names, *entry.places, entry.url, entry.head)
+            size += _POINTER * len(entry.places) + sum(map(sys.getsizeof, parts))
+            return replace(entry, tags=tags), _VARIANTS + size
         lines, line_bytes = self._lines(entry.fields)
         tags, tag_bytes = self._texts(entry.tags)
         admitted = replace(

@@ -50,7 +50,7 @@ ALL = "- {name: r, match: 'GET,POST /{any:path}', ttl: 5m}"
             id="if-unmodified",
         ),
         pytest.param(
-            ALL, "GET", {"Range": "bytes=0-1"}, "", "bypass", "range", id="range-on-a-miss"
+            ALL, "GET", {"Range": "bytes=0-1,5-6"}, "", "bypass", "range", id="ranges-on-a-miss"
         ),
         pytest.param(
             ALL,

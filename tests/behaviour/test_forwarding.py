@@ -15,7 +15,7 @@ HOP_BY_HOP = [
     ("X-Private", "1"),
     ("Keep-Alive", "timeout=5"),
     ("Proxy-Connection", "keep-alive"),
-    ("TE", "trailers"),
+    ("TE", "gzip;q=0.5"),
 ]
 GONE = {"x-private", "keep-alive", "proxy-connection", "te", "upgrade"}
 

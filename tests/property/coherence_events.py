@@ -1,4 +1,4 @@
-"""What happens to the model in one step: the blows the protocol is there for, and what makes it worse."""
+"""What happens to the model in one step: what the protocol is there for, and what adds to it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def look_up(model: Model, i: int) -> None:
     model.settle()
 
 
-def round(model: Model, i: int) -> None:
+def a_round(model: Model, i: int) -> None:
     model.do_round(model.instances[i])
     model.settle()
 
@@ -147,7 +147,7 @@ BLOWS: Final[tuple[Event, ...]] = (
 )
 """What the protocol is there for."""
 THEN: Final[tuple[Event, ...]] = (
-    *(everyone, everyone, round, others, newcomer_looks_up, marks_are_evicted, look_up),
+    *(everyone, everyone, a_round, others, newcomer_looks_up, marks_are_evicted, look_up),
     *(longer_than_max_lag, a_while, one_mark_is_evicted, trimmed, flush, healed, cut_off),
     *(write, fetch_begins, fetch_ends, wait, forgotten, state),
 )

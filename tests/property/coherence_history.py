@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from proxy.messages import Position
-from proxy.store.base import Fact, FactKind
+from proxy.store.base import Fact, FactKind, is_local
 from proxy.store.cache import Cache
 from tests.support.sim_shared import SimStore
 
@@ -44,6 +44,20 @@ class Invalidation:
     position: Position | None = None
     epoch: str = ""
     everywhere: bool = False
+
+    def holds_for(self, instance: Instance, now: float) -> bool:
+        """Whether the promise covers what an instance serves now: its own, followed, or late."""
+        if self.by is instance or self.everywhere:
+            return True
+        if self.position is None or is_local(self.position):
+            return False
+        place = instance.cache._coherence.place  # noqa: SLF001  whether it followed
+        followed = (
+            place is not None
+            and instance.cache.status().epoch == self.epoch
+            and place >= self.position
+        )
+        return followed or now > self.at + MAX_LAG
 
 
 @dataclass(eq=False)

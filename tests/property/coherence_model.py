@@ -16,7 +16,6 @@ from contextlib import suppress
 from typing import Any
 
 from proxy.errors import StoreError
-from proxy.outcomes import Tier
 from proxy.store.base import Fact, Found, is_local
 from proxy.store.cache import Cache
 from proxy.store.memory import MemoryStore
@@ -269,27 +268,13 @@ class Model:
 
     def check(self, instance: Instance, key: int, found: Found, asked: int, now: float) -> None:
         self.served += 1
-        assert found.tier in Tier
         began = self.began[found.entry.body]  # type: ignore[union-attr]  # answers only
         for stated in self.stated:
             if not speaks_of(stated.fact, key) or began >= stated.called:
                 continue
             if stated.acknowledged is None or stated.acknowledged > asked:
                 continue
-            assert not self.holds_for(stated, instance, now), (stated, instance.name, found)
-
-    def holds_for(self, stated: Invalidation, instance: Instance, now: float) -> bool:
-        if stated.by is instance or stated.everywhere:
-            return True
-        if stated.position is None or is_local(stated.position):
-            return False
-        place = instance.cache._coherence.place  # noqa: SLF001  whether it followed
-        followed = (
-            place is not None
-            and instance.cache.status().epoch == stated.epoch
-            and place >= stated.position
-        )
-        return followed or now > stated.at + MAX_LAG
+            assert not stated.holds_for(instance, now), (stated, instance.name, found)
 
     def finish(self) -> None:
         """When all is well again, every invalidation of an instance that lived holds everywhere."""

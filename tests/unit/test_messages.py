@@ -79,5 +79,6 @@ def test_sizes_are_not_less_than_what_is_really_taken() -> None:
         sys.getsizeof(text) for line in kept.fields for text in line
     )
     assert kept.size >= taken + sum(map(sys.getsizeof, tags))
-    varying = Variants(names=("accept",) * 20, expires_at=NOW, tags=tags)
-    assert varying.size >= sum(map(sys.getsizeof, (*varying.names, *tags)))
+    places = tuple(n.to_bytes(32, "big") for n in range(64))
+    varying = Variants(names=("accept",) * 20, expires_at=NOW, tags=tags, places=places)
+    assert varying.size >= sum(map(sys.getsizeof, (*varying.names, *tags, *places)))

@@ -9,7 +9,7 @@ import pytest
 
 from proxy.errors import CorruptEntryError
 from proxy.fields import Fields
-from proxy.messages import StoredResponse, Variants
+from proxy.messages import Part, StoredResponse, Variants
 from proxy.store import codec
 from proxy.store.base import Fact, FactKind, Record
 from tests.support.build import stored
@@ -37,6 +37,7 @@ FULL = StoredResponse(
     method="POST",
     url="/a?b=\xff",
     head="CACHE#\u2603",
+    part=Part(10, 1010, None),
 )
 VARIANTS = Variants(
     names=("accept", "x"),
@@ -46,20 +47,33 @@ VARIANTS = Variants(
     url="/u",
     route="r",
     head="h",
+    places=(b"one", b"\xff"),
 )
 # What version 1 wrote on the day it was made: FULL (as it was then), compressed, and VARIANTS.
 VERSION_1 = {
-    "response": (
+    "response of before parts": (
         "TFJEUgEBAAAA4XMZZt/cABzCkMzLxARGaW5lk5LEBEVUYWfEAyJhIpLEBHgtw6nEAsO/ksQEZXRhZ8QBMs0D"
         "6M58hY/xyz/4AAAAAAAAy0AEAAAAAAAAy0AMAAAAAAAAy0ASAAAAAAAAy0AWAAAAAAAAy0AaAAAAAAAAy0Ae"
         "AAAAAAAAw8ORxApzZXQtY29va2llkcQGYWNjZXB0k8QBKsQD7aCAxAF0ks8AAAGLz+VoAAfEBXJvdXRlxAZk"
         "aWdlc3TEBFBPU1TEBy9hP2I9w7/ECUNBQ0hFI+KYg8tAIgAAAAAAAJMBAgOlZXBvY2gotS/9YOgCjQAAUDAx"
         "MjM0NTY3ODkBANtbFSQ="
     ),
-    "variants": (
+    "response": (
+        "TFJEUgEBAAAA6P0VDincAB7CkMzLxARGaW5lk5LEBEVUYWfEAyJhIpLEBHgtw6nEAsO/ksQEZXRhZ8QBMs0D"
+        "6M58hY/xyz/4AAAAAAAAy0AEAAAAAAAAy0AMAAAAAAAAy0ASAAAAAAAAy0AWAAAAAAAAy0AaAAAAAAAAy0Ae"
+        "AAAAAAAAw8ORxApzZXQtY29va2llkcQGYWNjZXB0k8QBKsQD7aCAxAF0ks8AAAGLz+VoAAfEBXJvdXRlxAZk"
+        "aWdlc3TEBFBPU1TEBy9hP2I9w7/ECUNBQ0hFI+KYg8tAIgAAAAAAAJMBAgOlZXBvY2iQkwrNA/LAKLUv/WDo"
+        "Ao0AAFAwMTIzNDU2Nzg5AQDbWxUk"
+    ),
+    "variants of before places": (
         "TFJEUgEAAAAAhATsu2/cABzDksQGYWNjZXB0xAF4AMQAkAAAywAAAAAAAAAAywAAAAAAAAAAywAAAAAAAAAA"
         "ywAAAAAAAAAAywAAAAAAAAAAywAAAAAAAAAAywAAAAAAAAAAwsKQkJHEASqSAQLEAXLEAMQDR0VUxAIvdcQB"
         "aMtAIgAAAAAAAJMBAgOlZXBvY2g="
+    ),
+    "variants": (
+        "TFJEUgEAAAAAje6+hmDcAB3DksQGYWNjZXB0xAF4AMQAkAAAywAAAAAAAAAAywAAAAAAAAAAywAAAAAAAAAA"
+        "ywAAAAAAAAAAywAAAAAAAAAAywAAAAAAAAAAywAAAAAAAAAAwsKQkJHEASqSAQLEAXLEAMQDR0VUxAIvdcQB"
+        "aMtAIgAAAAAAAJMBAgOlZXBvY2iSxANvbmXEAf8="
     ),
 }
 
@@ -85,7 +99,14 @@ def test_a_compressible_body_is_written_smaller() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "entry"), [("response", FULL), ("variants", VARIANTS)], ids=["response", "variants"]
+    ("name", "entry"),
+    [
+        ("response of before parts", replace(FULL, part=None)),
+        ("response", FULL),
+        ("variants of before places", replace(VARIANTS, places=())),
+        ("variants", VARIANTS),
+    ],
+    ids=["response-of-before-parts", "response", "variants-of-before-places", "variants"],
 )
 def test_old_bytes_are_read(name: str, entry: StoredResponse | Variants) -> None:
     record = codec.Codec().decode(base64.b64decode(VERSION_1[name]))

@@ -89,3 +89,18 @@ def test_alone_memory_is_always_trusted(clock: ManualClock) -> None:
     clock.advance(1e9)
     assert coherence.trusted()
     assert coherence.proves(after.born)
+
+
+def test_what_was_fetched_offline_goes_as_the_place_goes_on(clock: ManualClock) -> None:
+    """No real fact reaches it, and the lease is about to say that this one was followed."""
+    coherence, memory = online(clock)
+    coherence.go_offline()
+    coherence.note_local([FACT])
+    fetched = stored(tags=("u",), born=coherence.position)
+    memory.place(KEY, Record(fetched))
+    assert coherence.follow(JournalRecord((11, 0), (10, 0), (Fact(FactKind.TAG, "u"),)))
+    assert memory.look(KEY, NOW) is None
+    assert not coherence.proves(fetched.born)
+    later = stored(tags=("u",), born=coherence.position)
+    assert coherence.proves(later.born)
+    assert coherence.judge(later) is Verdict.ALIVE

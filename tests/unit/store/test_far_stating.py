@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import count
 
 import pytest
 
 from proxy.errors import StoreError
 from proxy.messages import START
-from proxy.store.base import Beat, Record
+from proxy.store.base import Beat, Record, is_local
 from tests.support.clock import ManualClock
 from tests.support.sim_shared import Fate
 from tests.unit.store.party import KEY, TAG, Party
@@ -64,6 +65,37 @@ async def test_waiting_for_all_says_how_many_are_behind(clock: ManualClock) -> N
         await party.through(one, one.far.wait_for_all(position, 2.0, lambda: next(moments)))
     await two.followed()
     await party.through(one, one.far.wait_for_all(position, 0.0, clock))
+
+
+async def test_waiting_counts_nobody_who_still_serves_what_it_fetched_offline(
+    clock: ManualClock,
+) -> None:
+    """The lease of one who joins names its place before it is online.
+
+    1. `two` lost its place and keeps what it fetches meanwhile.  2. `t` is stated.  3. `two`
+    takes a place after it, and its lease says so.  4. `one` need not wait for it any more.
+    5. Only now `two` goes online and drops what it fetched offline.
+    """
+    party = Party(clock)
+    one, two = await party.joins("one"), await party.joins("two")
+    two.coherence.lose()
+    entry = two.answer()
+    assert is_local(entry.born)
+    two.memory.place(KEY, Record(entry))
+    position = await one.state(TAG)
+    await one.followed()
+    joining = party.begin(two.follower.step())
+    party.answer(await party.until(two, "beat"))
+    await asyncio.sleep(0)
+    assert await party.through(one, one.store.behind(position)) == ()
+    assert not two.coherence.online
+    assert two.coherence.trusted()
+    assert two.memory.look(KEY, clock()) is None
+    assert not two.coherence.proves(entry.born)
+    await party.until(two, "read")
+    for gate in list(party.world.gates):
+        party.answer(gate)
+    joining.cancel()
 
 
 async def test_waiting_fails_when_the_journal_is_replaced(clock: ManualClock) -> None:

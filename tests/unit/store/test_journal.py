@@ -87,3 +87,32 @@ async def test_rounds_never_follow_without_a_pause(clock: ManualClock, max_lag: 
     await one.round()
     assert 0.02 <= one.store.waits[-1] <= max(0.02, max_lag / 4)
     assert one.store.waits[-1] <= 1.0
+
+
+async def test_trust_counts_from_the_beginning_of_a_round(clock: ManualClock) -> None:
+    """So does the lease: else others would stop waiting while this one still serves memory."""
+    party = Party(clock)
+    one = await party.joins("one")
+    under_way = party.begin(one.follower.step())
+    held = await party.until(one, "read")
+    clock.advance(3.0)
+    party.answer(held)
+    await under_way
+    clock.advance(2.1)
+    assert not one.coherence.trusted()
+    assert party.world.leases["one"][2] < clock()
+
+
+async def test_a_round_that_did_not_come_to_the_end_is_no_contact(clock: ManualClock) -> None:
+    """What is still to be read may be the very invalidation another has waited for."""
+    party = Party(clock)
+    one, two = await party.joins("one"), await party.joins("two")
+    for _ in range(5):
+        await one.state(TAG)
+    clock.advance(4.9)
+    await two.round()
+    clock.advance(0.2)
+    assert not two.coherence.trusted()
+    await two.round()
+    await two.round()
+    assert two.coherence.trusted()
