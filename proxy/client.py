@@ -12,18 +12,24 @@ from proxy.fields import NO_FIELDS, Fields
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from proxy.flow.budget import Lease
+
 
 class BodySource(Protocol):
-    """A request body: `length` bytes, or None when chunked."""
+    """A request body: `length` bytes, or None when chunked; `lease` counts what is kept of it."""
 
     length: int | None
+    lease: Lease
 
     @property
     def received(self) -> int:
         """Bytes received so far."""
 
     async def read(self, limit: int) -> bytes | None:
-        """All of it; None when it is larger than `limit` bytes. Nothing read is lost."""
+        """All of it; None when it is larger than `limit` bytes or than there is room for.
+
+        Nothing read is lost.
+        """
 
     def chunks(self) -> AsyncIterator[bytes]:
         """All of it from the first byte, streamed."""
@@ -48,7 +54,7 @@ class Reply(Protocol):
     async def flush(self) -> None:
         """Send what was begun now, though no byte of the body is here yet."""
 
-    async def write(self, chunk: bytes) -> None:
+    async def write(self, chunk: bytes | memoryview) -> None:
         """Send a piece of the body."""
 
     async def end(self, trailers: Fields = NO_FIELDS) -> None:

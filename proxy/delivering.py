@@ -25,6 +25,7 @@ from proxy.errors import (
 )
 from proxy.fields import Fields
 from proxy.flow.balance import UpstreamBreakerOpenError
+from proxy.flow.broadcast import CutOff
 from proxy.outcomes import ExchangeRecord, Outcome, Refusal
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ async def _deliver_live(
     if reader is None or response is None or body is None:
         raise AssertionError(landing)  # a relayed flight lands with all three
     keyed = landing.errand.key is not None
+    reader.on_cut = reply.abort
     try:
         if keyed:
             visit.outcome = Outcome.MISS if follower is None else Outcome.COLLAPSED
@@ -136,8 +138,12 @@ async def _deliver_live(
     except UpstreamError:
         visit.reason, visit.aborted = Refusal.UPSTREAM_BROKEN, True
         reply.abort()
+    except CutOff:
+        reply.abort()
     finally:
-        visit.not_stored = landing.not_stored if keyed else None
+        if reader.was_cut:
+            visit.reason, visit.aborted = Refusal.TOO_SLOW, True
+        visit.not_stored = (landing.not_stored or landing.loss) if keyed else None
         reader.close()
 
 

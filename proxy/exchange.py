@@ -25,13 +25,13 @@ from proxy.delivering import (
     unawaited,
 )
 from proxy.errors import ClientError, ClientGone
+from proxy.identifying import identified
 from proxy.messages import CacheKey, Request, StoredResponse
 from proxy.outcomes import Bypass, Forward, Outcome, Refusal
 from proxy.rules.lifetimes import TimedTtl
-from proxy.rules.route import Match, NeedsBody
-from proxy.rules.subject import RequestFacts
+from proxy.rules.targets import climbs_out
 from proxy.sight import Sight, glance, look, look_for_part, plan_for
-from proxy.turn import NOWHERE, Turn, client_bypass, errand_for
+from proxy.turn import NOWHERE, Turn, errand_for
 from proxy.visit import Visit
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from proxy.fetching import Fetcher
     from proxy.flow.flights import Flight, Flights
     from proxy.outcomes import ExchangeRecord
-    from proxy.rules.settings import Upstream
+    from proxy.rules.route import Match
     from proxy.store.cache import Cache
     from proxy.turn import Errand, Landing, World
 
@@ -70,6 +70,7 @@ class Exchange:
         self._fetcher = fetcher
         self._clock = clock
         self._timer = timer
+        self._parsing = asyncio.Lock()
         self._observers = list(observers)
 
     @property
@@ -127,36 +128,19 @@ class Exchange:
             return
         upstream, request = found
         visit.upstream = upstream
-        match, bypass = await self._match(world, upstream, request, body)
+        if climbs_out(request.path):
+            await refuse(visit, reply, 400, Refusal.CLIMBS, self._clock())
+            return
+        known = b"" if body.length == 0 else request.body
+        request = replace(request, at=visit.began_at, body=known)
+        match, identity = await identified(world.config, upstream, request, body, self._parsing)
         turn = Turn(visit, world, upstream, match, body, reply)
         visit.route = match.route
-        identity = bypass or client_bypass(request) or match.route.identify(match.subject)
         if isinstance(identity, Bypass):
             await self._relay(turn, identity)
         else:
             visit.key = identity.key.digest
             await self._cached(turn, identity.key)
-
-    async def _match(
-        self, world: World, upstream: Upstream, request: Request, body: BodySource
-    ) -> tuple[Match, Bypass | None]:
-        """The route, with the request's body read where the rules need it."""
-        router = world.config.router
-        if body.length == 0:
-            request = replace(request, body=b"")
-        match = router.match(upstream, request)
-        if not isinstance(match, NeedsBody) and (
-            body.length == 0 or not match.route.needs_body(request.method)
-        ):
-            return match, None
-        whole = await body.read(world.config.server.max_body)
-        matched = router.match(upstream, replace(request, body=whole or b""))
-        if isinstance(matched, NeedsBody):
-            raise AssertionError(matched)  # with a body in hand the router always decides
-        if whole is not None:
-            return matched, None
-        unread = replace(matched.subject, facts=RequestFacts(replace(request, body=None)))
-        return Match(matched.route, unread), Bypass.BODY_TOO_LARGE
 
     # -- answers that are stored ------------------------------------------------------------
 

@@ -8,7 +8,7 @@ last byte is let go, so whoever saw the end finds the entry.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from proxy.caching.validation import is_about
@@ -19,8 +19,10 @@ from proxy.decisions.requesting import upstream_fields
 from proxy.decisions.sharing import selecting_fields
 from proxy.decisions.switching import SWITCHING
 from proxy.errors import ClientError, ClientGone, UpstreamConnectError, UpstreamError
+from proxy.flow import collected
 from proxy.flow.balance import UpstreamBreakerOpenError
 from proxy.flow.broadcast import Abandoned, Broadcast
+from proxy.flow.budget import Budget, Lease
 from proxy.outcomes import Bypass, NotStored
 from proxy.store.base import Fact, FactKind
 from proxy.turn import Landing
@@ -45,15 +47,30 @@ ERROR_BODY = 64 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetcher:
-    """Runs errands. `clock` is epoch seconds; `max_object` bounds what is recorded, in bytes."""
+    """Runs errands. `clock` is epoch seconds; `max_object` bounds what is recorded, in bytes.
+
+    `budget` bounds what all of them hold of the bodies they pass on.
+    """
 
     cache: Cache
     shelf: Shelf
     clock: Callable[[], float]
     max_object: int
+    budget: Budget = field(default_factory=Budget)
 
     async def fly(self, flight: Flight[Landing], client: UpstreamClient, errand: Errand) -> None:
         """Call the upstream, land the flight, see the body to its end, store."""
+        held = Lease(self.budget)
+        try:
+            await self._fly(flight, client, errand, held)
+        finally:
+            held.end()
+            if errand.lease is not None:
+                errand.lease.end()
+
+    async def _fly(
+        self, flight: Flight[Landing], client: UpstreamClient, errand: Errand, lease: Lease
+    ) -> None:
         landing = Landing(errand=errand, born=flight.born)
         sent_at = self.clock()
         try:
@@ -75,10 +92,10 @@ class Fetcher:
             if answer.response.status == SWITCHING and errand.tunnel is not None:
                 answer.switch(errand.tunnel())
             adopted = self._adopted(landing, answer.response)
-            held = await self._invalidate(errand, answer.response, chunks)
+            held = await self._invalidate(errand, answer.response, chunks, lease)
             if adopted is not None:  # after its own invalidation, so that it outlives that
                 landing.errand, landing.born = adopted, self.cache.position
-            await self._land(flight, landing, answer.response, _chain(held, chunks))
+            await self._land(flight, landing, answer.response, collected.chain(held, chunks, lease))
         except UpstreamError as error:  # it broke while its body was needed before its head
             self._land_failure(flight, landing, error)
         finally:
@@ -133,7 +150,7 @@ class Fetcher:
         return adopted if alive else None
 
     async def _invalidate(
-        self, errand: Errand, response: Response, chunks: AsyncIterator[bytes]
+        self, errand: Errand, response: Response, chunks: AsyncIterator[bytes], lease: Lease
     ) -> list[bytes]:
         """State what this answer invalidates before anybody sees it.
 
@@ -141,7 +158,7 @@ class Fetcher:
         """
         held: list[bytes] = []
         if errand.route.invalidates_by_body and response.status != SWITCHING:
-            held = await _collect(chunks, self.max_object)
+            held = await collected.collect(chunks, self.max_object, lease)
         subject = errand.subject.with_response(response, b"".join(held) or None)
         await self._state(invalidated(errand.upstream, errand.route, subject))
         return held
@@ -208,7 +225,7 @@ class Fetcher:
         """Let everybody read along, and record the body where it may be kept."""
         keeping = isinstance(landing.plan, Keep)
         limit = self._limit(landing.errand) if keeping else ERROR_BODY
-        body = landing.body = Broadcast(limit)
+        body = landing.body = Broadcast(limit, budget=self.budget)
         landing.first = None if flight.leader_left else body.reader()
         landing.selecting = selecting_fields(
             landing.errand.route,
@@ -220,12 +237,24 @@ class Fetcher:
             landing.not_stored = landing.plan.reason
         flight.land(landing)
         try:
+            await self._pass_on(landing, body, response, chunks)
+            await flight.heard()
+        finally:
+            body.close()
+
+    async def _pass_on(
+        self,
+        landing: Landing,
+        body: Broadcast,
+        response: Response,
+        chunks: AsyncIterator[bytes],
+    ) -> None:
+        keeping = isinstance(landing.plan, Keep)
+        try:
             async for chunk in chunks:
                 await body.write(chunk)
             if keeping:
-                landing.not_stored = NotStored.TOO_LARGE
-                if body.whole and body.size <= limit:
-                    landing.not_stored = self.shelf.put(landing, response, body.body())
+                landing.not_stored = landing.loss or self._put(landing, body, response)
             body.end(landing.trailers)
         except (UpstreamError, ClientError, ClientGone) as error:
             if keeping:
@@ -235,27 +264,15 @@ class Fetcher:
                 error = UpstreamError(f"the request broke off: {error}")
             body.fail(error)
         except Abandoned:
-            landing.not_stored = landing.not_stored or NotStored.TOO_LARGE
+            landing.not_stored = landing.not_stored or landing.loss
         except BaseException:  # a defect, or the end of the process: nobody may be left waiting
             body.fail(UpstreamError("the proxy gave the answer up"))
             raise
 
-
-async def _chain(held: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """All chunks of a body of which some have been read before."""
-    for chunk in held:
-        yield chunk
-    async for chunk in rest:
-        yield chunk
-
-
-async def _collect(chunks: AsyncIterator[bytes], limit: int) -> list[bytes]:
-    """The chunks of a body, up to the first one that passes `limit` bytes."""
-    held: list[bytes] = []
-    size = 0
-    async for chunk in chunks:
-        held.append(chunk)
-        size += len(chunk)
-        if size > limit:
-            break
-    return held
+    def _put(self, landing: Landing, body: Broadcast, response: Response) -> NotStored | None:
+        """Store the body; those who still read it read what is stored."""
+        whole = body.body()
+        refused = self.shelf.put(landing, response, whole)
+        if refused is None:
+            body.share(whole)
+        return refused

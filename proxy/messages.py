@@ -37,6 +37,8 @@ class Request:
     body: bytes | None = b""
     peer: str = ""
     version: tuple[int, int] = (1, 1)
+    at: float = field(default=0.0, compare=False)
+    """When it arrived; 0: unknown."""
 
     @cached_property
     def path(self) -> str:

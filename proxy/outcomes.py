@@ -62,12 +62,14 @@ class Bypass(Reason):
     MISSING_SELECTOR = "missing-selector", "a value that the key needs is not in this request"
     NO_SESSION = "no-session", "the route is scoped to a session and the request has none"
     BODY_TOO_LARGE = "body-too-large", "the request body is larger than the proxy reads for a key"
+    BODY_UNPARSED = "body-unparsed", "a value that the rule needs is in a body too big to be parsed"
     BODY_NOT_JSON = "body-not-json", "the key needs the body's members and the body is not JSON"
     RANGE = "range", "the request asks for ranges that what is stored does not hold"
     CONDITION = "condition", "only the upstream can judge If-Match and If-Unmodified-Since"
     GET_BODY = "get-body", "a GET or HEAD with a body that is no part of its key"
     UPGRADE = "upgrade", "the client asks for another protocol on its connection"
     PATH = "ambiguous-path", "it has credentials, and a path that may be read as another one"
+    DOTS = "dot-segments", "the path has dot segments, so the upstream may read it as another one"
     OVERRIDE_FIELD = "override-field", "a field asks the upstream for another method or target"
 
 
@@ -92,6 +94,7 @@ class NotStored(Reason):
     MISSING_SELECTOR = "missing-tag", "a value that a tag needs is not in the answer"
     INVALIDATED = "overtaken", "it was invalidated while it was being fetched"
     STORE_DOWN = "not-taken", "no store took it"
+    NO_ROOM = "no-room", "too much memory is taken up by other bodies on their way"
 
 
 class NotServed(Reason):
@@ -118,9 +121,11 @@ class Refusal(Reason):
     LOOP = "loop", "the request has come through this proxy too often"
     NO_UPSTREAM = "no-upstream", "no upstream is mounted at this path"
     BAD_REQUEST = "bad-request", "the request is malformed"
+    CLIMBS = "climbs-out", "the dot segments of the path lead out of what the upstream offers here"
     UPSTREAM_CONNECT = "upstream-connect", "the upstream could not be reached"
     UPSTREAM_TIMEOUT = "upstream-timeout", "the upstream took longer than its timeout"
     UPSTREAM_BROKEN = "upstream-broken", "the upstream closed early or did not speak HTTP"
+    TOO_SLOW = "too-slow", "the client kept others that wait for the same answer waiting too long"
     BREAKER_OPEN = "breaker-open", "the upstream failed too often and is left alone for a while"
     INTERNAL = "internal", "the proxy has a defect; the log has the trace"
 

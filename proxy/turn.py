@@ -19,7 +19,8 @@ from proxy.decisions.trailing import interim_fields
 from proxy.errors import ClientGone
 from proxy.fields import NO_FIELDS
 from proxy.messages import CacheKey, Variants
-from proxy.outcomes import Bypass
+from proxy.outcomes import Bypass, NotStored
+from proxy.rules.targets import public_target
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -29,10 +30,10 @@ if TYPE_CHECKING:
     from proxy.errors import LarderError
     from proxy.fields import Fields
     from proxy.flow.broadcast import Broadcast, Reader
+    from proxy.flow.budget import Lease
     from proxy.flow.roundtrip import Answer
     from proxy.flow.upstream import UpstreamClient
     from proxy.messages import Position, Request, Response, StoredResponse
-    from proxy.outcomes import NotStored
     from proxy.rules.compiled import Config
     from proxy.rules.route import Match, Route
     from proxy.rules.settings import Upstream
@@ -93,6 +94,8 @@ class Errand:
     interim: Interim | None = None
     tunnel: Callable[[], AsyncIterator[bytes]] | None = None
     """What the client sends after a 101."""
+    lease: Lease | None = None
+    """What the request's body takes up; the flight ends it."""
 
     async def hint(self, status: int, fields: Fields) -> None:
         """Relay an interim response to whom the errand is for, if that one is still there."""
@@ -139,6 +142,13 @@ class Landing:
         return NO_FIELDS if self.answer is None else self.answer.trailers
 
     @property
+    def loss(self) -> NotStored | None:
+        """Why the body cannot be stored, as soon as that is known."""
+        if self.body is None or not self.body.lost:
+            return None
+        return NotStored.NO_ROOM if self.body.crowded else NotStored.TOO_LARGE
+
+    @property
     def renewed(self) -> bool:
         """Whether what is stored is newer for it."""
         renews = isinstance(self.plan, Keep | Freshen)
@@ -159,7 +169,7 @@ class Landing:
             expires_at=math.inf,
             tags=tags,
             born=self.born,
-            url=self.errand.subject.request.target,
+            url=public_target(self.errand.subject.request.target),
             head=key.head if key is not None else "",
         )
 
@@ -192,6 +202,7 @@ def errand_for(
         body=read if read is not None else turn.body.chunks(),
         interim=interim,
         tunnel=turn.body.tunnel,
+        lease=turn.body.lease.share(),
     )
 
 

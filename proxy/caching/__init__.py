@@ -20,6 +20,9 @@ among them, and nothing raises on what came from the wire. A shared cache speaks
 | is the client's copy current? | `preconditions.precondition` | 9110 §13 |
 | what goes into our 304? | `preconditions.not_modified_fields` | 9110 §15.4.5 |
 | which part was asked for? | `ranges.partial` | 9110 §14 |
+| is this 206 to be believed? | `partial.received_part`, `parse_content_range` | 9110 §15.3.7 |
+| what do stored parts make? | `partial.combine`, `completed` | 9111 §3.4 |
+| does a stored part hold it? | `partial.excerpt` | 9111 §3.3 |
 | what does a write invalidate? | `invalidation.urls_invalidated` | 9111 §4.4 |
 | which groups is it in, which fall? | `groups.groups`, `groups_invalidated` | 9875 |
 | what passes to the next hop? | `hop_by_hop.end_to_end` | 9110 §7.6.1 |

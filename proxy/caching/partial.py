@@ -47,14 +47,14 @@ def received_part(response: Response) -> Part | None:
 
     None if it has several ranges, no strong validator, or does not agree with itself.
     """
-    fields = response.fields
-    lines = fields.get_all("content-range")
-    media_type = (fields.get("content-type") or "").partition(";")[0].strip().lower()
-    if response.status != PARTIAL_CONTENT or len(lines) != 1:
+    if response.status != PARTIAL_CONTENT:
         return None
+    fields = response.fields
+    media_type = (fields.get("content-type") or "").partition(";")[0].strip().lower()
     if media_type == "multipart/byteranges" or strong_validator(response) is None:
         return None
-    part = parse_content_range(lines[0])
+    lines = fields.get_all("content-range")
+    part = parse_content_range(lines[0]) if len(lines) == 1 else None
     if part is None or fields.get("content-length") not in {None, str(part.size)}:
         return None
     return part

@@ -19,7 +19,7 @@ from proxy.fields import Fields
 from proxy.messages import StoredResponse
 from proxy.outcomes import NotStored
 from proxy.rules.route import HttpTtl
-from proxy.rules.wire import public_target
+from proxy.rules.targets import public_target
 
 if TYPE_CHECKING:
     from proxy.messages import Position, Response

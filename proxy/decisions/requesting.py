@@ -31,8 +31,9 @@ CONDITIONS = (*PRECONDITIONS, "if-range", "range")
 CLAIMS = frozenset(
     {
         *("forwarded", "forwarded-for", "x-real-ip", "x-client-ip", "x-cluster-client-ip"),
-        *("true-client-ip", "cf-connecting-ip", "fastly-client-ip", "x-scheme", "x-url-scheme"),
-        *("front-end-https", "x-host", "x-host-override", "x-http-host-override"),
+        *("true-client-ip", "cf-connecting-ip", "fastly-client-ip", "client-ip"),
+        *("x-scheme", "x-url-scheme", "front-end-https"),
+        *("x-host", "x-host-override", "x-http-host-override"),
         *("x-original-host", "x-original-method", "x-original-path", "x-original-uri"),
         "x-envoy-original-path",
     }

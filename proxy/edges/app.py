@@ -32,6 +32,7 @@ from proxy.errors import SettingsError
 from proxy.exchange import Exchange
 from proxy.fetching import Fetcher
 from proxy.flow import tasks
+from proxy.flow.budget import Budget, total_for
 from proxy.flow.connection import Connector
 from proxy.flow.flights import Flights
 from proxy.flow.upstream import Chance, UpstreamClient
@@ -81,6 +82,9 @@ class App:
         self.metrics = metrics
         self.stats = Statistics(clock())
         self.cache = cache
+        self._budget = Budget(
+            total_for(config.store.memory_max_size, config.store.max_object, config.server.max_body)
+        )
         self._flights: Flights[Landing] = Flights(tasks.spawn, clock)
         self.exchange = Exchange(
             self._world(config, None),
@@ -91,6 +95,7 @@ class App:
                 shelf=Shelf(cache=self.cache, clock=clock, dice=random.random),
                 clock=clock,
                 max_object=config.store.max_object,
+                budget=self._budget,
             ),
             clock=clock,
             timer=time.perf_counter,
@@ -119,6 +124,7 @@ class App:
                 name: worst_breaker(client) for name, client in self.exchange.world.clients.items()
             },
             dropped_log_lines=self._dropped_log_lines(),
+            buffered_bytes=self._budget.held,
         )
 
     async def reload(self) -> tuple[str, ...]:
@@ -196,7 +202,9 @@ class App:
 
     async def _start_proxy(self, stack: AsyncExitStack, address: Address, tls: Tls | None) -> str:
         scheme = "http" if tls is None else "https"
-        server = ProxyServer(self._handle, scheme=scheme, refused=self.exchange.refused)
+        server = ProxyServer(
+            self._handle, scheme=scheme, refused=self.exchange.refused, budget=self._budget
+        )
         with _bind_errors("listen", address):
             listener = await asyncio.get_running_loop().create_server(
                 server,

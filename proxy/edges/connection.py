@@ -1,28 +1,30 @@
 """The receiving half of a client's connection: requests, the end of its side, tunnels.
 
-Door to aiohttp: its parser (llhttp) reads requests. Invariants: a request that is malformed
-takes none of those before it along, and nothing behind it is read; a body that can never be
-complete raises for its reader; after a 101 what comes is bytes and never a request.
+Door to aiohttp: its parser (llhttp) reads heads; bodies are framing.py's. Invariants: a
+request that is malformed takes none of those before it along, and nothing behind it is read;
+a body that can never be complete raises for its reader; after a 101 what comes is bytes and
+never a request.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 from aiohttp.http import HttpRequestParser
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawRequestMessage
-from aiohttp.streams import EMPTY_PAYLOAD
-from aiohttp.web_protocol import RequestHandler, RequestPayloadError
+from aiohttp.web_protocol import RequestHandler
 
-from proxy.errors import ClientGone
+from proxy.edges.requests import body_framing
+from proxy.errors import ClientError, ClientGone
+from proxy.flow.framing import Framing, FramingError
 from proxy.flow.inbox import Inbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-    from aiohttp.streams import StreamReader
 
     from proxy.edges.wire import WireReply
 
@@ -38,15 +40,19 @@ Nothing tells it from one that left but what happens to bytes sent to it.
 """
 
 READ_BUFFER = 64 * 1024
-"""Twice as many unread bytes of a body pause the socket."""
+MAX_QUEUE = 32
+"""Requests parsed ahead of the one that is served; more of them pause the socket."""
+
+Received = tuple[RawRequestMessage | None, Inbox]
+"""A request's head and body; None for what is none."""
 
 
 class ClientConnection(RequestHandler):
     """The receiving half of a connection; who serves its requests is the subclass's affair."""
 
     __slots__ = (
-        *("_client_ended", "_deaf", "_half_open", "_is_draining", "_newest", "_payload"),
-        *("_reply", "_tunnel"),
+        *("_body", "_client_ended", "_deaf", "_framing", "_half_open", "_is_draining"),
+        *("_is_last", "_line_end", "_queue", "_reply", "_tail", "_tunnel"),
     )
 
     def __init__(self, server: web.Server) -> None:
@@ -57,7 +63,8 @@ class ClientConnection(RequestHandler):
             keepalive_timeout=KEEP_ALIVE_S,
             access_log=None,  # type: ignore[arg-type]  # None: aiohttp logs no access
         )
-        # One request at a time: what is wrong with one must not take those before it along.
+        # For heads only: aiohttp's reading of bodies puts the trailers of one request among
+        # the fields of the next.
         self._parser = HttpRequestParser(
             self,
             loop,
@@ -65,14 +72,17 @@ class ClientConnection(RequestHandler):
             max_line_size=MAX_LINE,
             max_field_size=MAX_LINE,
             max_headers=MAX_FIELDS,
-            payload_exception=RequestPayloadError,
+            response_with_body=False,
             auto_decompress=False,
-            max_msg_queue_size=1,
         )
-        self._payload: StreamReader | None = None
-        self._newest: StreamReader = EMPTY_PAYLOAD
+        self._queue: deque[Received] = deque()
+        self._tail = b""
+        self._line_end = b""
+        self._framing: Framing | None = None
+        self._body = self._inbox()
         self._reply: WireReply | None = None
         self._tunnel: Inbox | None = None
+        self._is_last = False
         self._deaf = False
         self._is_draining = False
         self._client_ended = False
@@ -89,38 +99,98 @@ class ClientConnection(RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Parse what came, or drop it once no request is served any more."""
         if self._tunnel is not None:
-            if data and not self._tunnel.ended:
+            if not self._tunnel.ended:
                 self._tunnel.put(data)
-            return
-        while not self._deaf:
-            if not self._receive(data) or self._parser is None:
-                return
-            # A request is complete and there is room for one more.
-            self._parser.message_consumed()
-            data = b""
+        elif not (self._deaf or self._force_close or self._close):
+            self._tail = self._tail + data if self._tail else data
+            self._parse()
 
-    def _receive(self, data: bytes) -> bool:
-        """Parse up to the end of one request; whether another may follow at once."""
-        count, was_open = self._request_count, not self._newest.is_eof()
-        super().data_received(data)
-        if self._request_count > count:
-            message, payload = self._messages[-1]
-            if not isinstance(message, RawRequestMessage):
-                self._deaf = True
-                if was_open:
-                    self._newest.set_exception(RequestPayloadError("malformed"))
-                return False
-            self._newest = payload
-        elif not was_open:
-            return False
-        return self._newest.is_eof() and len(self._messages) < self._max_msg_queue_size
+    def _parse(self) -> None:
+        """Take requests from what came, as many as there is room for."""
+        while self._tail and not self._deaf:
+            if self._framing is not None:
+                self._take_body(self._framing)
+            elif not self._is_last and len(self._queue) < MAX_QUEUE:
+                self._take_head()
+            else:
+                if not self._buffer_paused and not (self._is_last and len(self._tail) < MAX_LINE):
+                    self._pause_reading_for_buffer()
+                return
+
+    def _take_head(self) -> None:
+        """Give the parser bytes up to the end of a head and none behind it."""
+        back = len(self._line_end)
+        data = self._line_end + self._tail if back else self._tail
+        found = data.find(b"\r\n\r\n")
+        end = found + 4 if found >= 0 else len(data)
+        self._line_end = data[-3:] if found < 0 else b""
+        self._tail = data[end:]
+        if self._parser is None:
+            return
+        try:
+            messages, _, _ = self._parser.feed_data(data[back:end])
+        except HttpProcessingError:
+            self._deaf = True
+            self._enqueue(None)
+            return
+        for message, _ in messages:
+            self._take_request(message)
+
+    def _take_request(self, message: RawRequestMessage) -> None:
+        self._is_last = message.should_close or message.upgrade
+        self._framing = framing = body_framing(message)
+        self._body = self._inbox()
+        if framing is None:
+            self._deaf = True  # it is refused, and nobody knows where the next one begins
+            self._body.end()
+        elif framing.complete:
+            self._framing = None
+            self._body.end()
+        self._enqueue(message)
+
+    def _enqueue(self, message: RawRequestMessage | None) -> None:
+        self._request_count += 1
+        self._queue.append((message, self._body))
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _take_body(self, framing: Framing) -> None:
+        data, self._tail = self._tail, b""
+        try:
+            framing.feed(data, self._body.put)
+        except FramingError as error:
+            self._deaf, self._framing = True, None
+            self._body.end(ClientError(400, f"the request body is malformed: {error}"))
+        if framing.complete:
+            self._framing, self._tail = None, framing.rest
+            self._body.end()
+
+    def _take_next(self) -> Received:
+        """The next request to serve; makes room for another."""
+        received = self._queue.popleft()
+        self._parse()
+        if self._buffer_paused and not self._tail:
+            self._resume_reading_for_buffer()
+        return received
+
+    def _inbox(self) -> Inbox:
+        return Inbox(self._pause_for_reader, self._resume_for_reader)
+
+    def _pause_for_reader(self) -> None:
+        self._reading_paused = True
+        self._pause_transport_reading()
+
+    def _resume_for_reader(self) -> None:
+        self._reading_paused = False
+        if not self._buffer_paused:
+            self._resume_transport_reading()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # aiohttp's never keeps it open
         """A client may end its side and still wait for its answers (RFC 9112 §9.6)."""
         self._client_ended = True
         if self._tunnel is not None:
             self._tunnel.end()
-        elif not self._newest.is_eof() or not (self._request_in_progress or self._messages):
+        elif self._framing is not None or not (self._request_in_progress or self._queue):
             return False
         else:
             self._watch_half_open(())
@@ -140,8 +210,8 @@ class ClientConnection(RequestHandler):
     def open_tunnel(self) -> AsyncIterator[bytes]:
         """What the client sends from here on, which is not HTTP any more (after a 101)."""
         self._resume_reading_for_buffer()
-        inbox = Inbox(self._pause_transport_reading, self._resume_transport_reading)
-        tail, self._message_tail = self._message_tail, b""
+        inbox = self._inbox()
+        tail, self._tail = self._tail, b""
         if tail:
             inbox.put(tail)
         if self.transport is None or self._is_draining:
@@ -153,9 +223,7 @@ class ClientConnection(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """End a request body that can never be complete now."""
-        payload, self._payload = self._payload, None
-        if payload is not None and not payload.is_eof():
-            payload.set_exception(exc or ConnectionResetError("the client left"))
+        self._body.end(ClientGone("the client left"))
         if self._tunnel is not None:
             self._tunnel.end(ClientGone("the client left its tunnel"))
         if self._half_open is not None:

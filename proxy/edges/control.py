@@ -41,6 +41,7 @@ class Readings:
     flights: int = 0
     breakers: Mapping[str, BreakerState] = field(default_factory=dict)
     dropped_log_lines: int = 0
+    buffered_bytes: int = 0
 
 
 class Control(Protocol):

@@ -19,6 +19,7 @@ from proxy.fields import Fields
 from proxy.messages import Stored, StoredResponse, Variants
 from proxy.outcomes import Tier
 from proxy.rules.compiled import Config
+from proxy.rules.secrets import is_secret_field
 from proxy.store.base import EVERYTHING, EntryInfo, Selection
 
 FILTERS: Final = (
@@ -34,8 +35,6 @@ PAGING: Final = (
 MEMBERS: Final = (*FILTERS, *PAGING)
 DEFAULT_LIMIT: Final = 100
 _BATCH: Final = 4096
-
-_SECRET_FIELDS: Final = frozenset({"set-cookie", "authorization", "www-authenticate"})
 
 Json = dict[str, object]
 
@@ -125,6 +124,5 @@ def described(key: bytes, entry: Stored, tier: Tier, now: float, *, soft: bool) 
 def shown_fields(fields: Fields) -> list[list[str]]:
     """Field lines for people, those that may carry a credential without their value."""
     return [
-        [name, HIDDEN if name.lower() in _SECRET_FIELDS else redact_url(value)]
-        for name, value in fields
+        [name, HIDDEN if is_secret_field(name) else redact_url(value)] for name, value in fields
     ]

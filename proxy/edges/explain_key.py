@@ -13,14 +13,12 @@ from typing import Final, assert_never
 
 from proxy.edges.redact import HIDDEN, redact_url
 from proxy.rules.keys import Ignored, Keying, PartsKey, TemplateKey, key_method
+from proxy.rules.secrets import is_secret_field
 from proxy.rules.subject import Subject
 from proxy.rules.templates import visible
 from proxy.rules.values import MISSING, Value, to_text
 
 _LONGEST: Final = 200
-_CREDENTIALS: Final = frozenset(
-    {"authorization", "cookie", "x-api-key", "api-key", "xi-api-key", "x-goog-api-key", "apikey"}
-)
 Part = list[str]
 """A name and a value."""
 
@@ -59,7 +57,7 @@ def _parts(key: PartsKey, subject: Subject) -> Iterator[Part]:
     yield ["query", _query(key.ignore, subject)]
     for name in key.headers:
         value = request.fields.get(name)
-        hidden = name.lower() in _CREDENTIALS and value is not None
+        hidden = is_secret_field(name) and value is not None
         yield [f"header.{name}", HIDDEN if hidden else _shown(MISSING if value is None else value)]
     yield from _body(key, subject)
     for label, found in (

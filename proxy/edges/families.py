@@ -51,6 +51,9 @@ METRICS: Final[dict[str, Family]] = {
     ),
     "larder_requests_in_flight": Family("gauge", (), "Requests being answered now"),
     "larder_flights": Family("gauge", (), "Upstream calls under way that others may join"),
+    "larder_buffered_bytes": Family(
+        "gauge", (), "Bytes of bodies on their way: being recorded, waited for, or read for a key"
+    ),
     "larder_breaker_state": Family(
         "gauge", ("upstream",), "Upstream breaker: 0 closed, 1 half open, 2 open"
     ),

@@ -23,6 +23,7 @@ def samples(control: Control) -> Iterator[Sample]:
 def _of_program(readings: Readings) -> Iterator[Sample]:
     yield "larder_requests_in_flight", (), readings.in_flight
     yield "larder_flights", (), readings.flights
+    yield "larder_buffered_bytes", (), readings.buffered_bytes
     yield "larder_log_lines_dropped_total", (), readings.dropped_log_lines
     for upstream, state in readings.breakers.items():
         yield "larder_breaker_state", (upstream,), state

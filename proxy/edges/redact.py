@@ -1,6 +1,6 @@
 """Secrets out of everything an operator reads: log lines, entries, explain, errors.
 
-Knows names of query parameters that carry credentials, userinfo in URLs and the
+Goes by the names of `rules/secrets.py`, and knows userinfo in URLs and the
 authentication schemes of RFC 9110 §11; nothing of where the text comes from.
 Invariant: what is not a secret stays as it was, byte for byte.
 """
@@ -11,15 +11,12 @@ import re
 from typing import Final
 from urllib.parse import unquote
 
+from proxy.rules.secrets import PARAMETER, is_secret_parameter
+
 HIDDEN: Final = "***"
 
-_SECRET_NAME: Final = re.compile(
-    r"""key | sig[\w-]* | auth | jwt
-      | [\w.-]* (?: token | secret | passw(?:or)?d | signature | credential s? | api[_-]?key )""",
-    re.VERBOSE | re.IGNORECASE,
-)
 _IN_TEXT: Final = re.compile(
-    rf"""(?P<param> [?&;] (?:{_SECRET_NAME.pattern}) = ) [^&;\s"'<>]+
+    rf"""(?P<param> [?&;] (?:{PARAMETER}) = ) [^&;\s"'<>]+
       | (?P<user> :// [^/\s:@]* : ) [^@\s/]+ (?=@)
       | (?P<scheme> \b (?:bearer|basic|digest|apikey) \s+ ) [\w.~+/=-]{{6,}}""",
     re.VERBOSE | re.IGNORECASE,
@@ -28,7 +25,7 @@ _IN_TEXT: Final = re.compile(
 
 def is_secret_name(name: str) -> bool:
     """Whether a query parameter of this name (percent-encoded or not) carries a credential."""
-    return _SECRET_NAME.fullmatch(unquote(name)) is not None
+    return is_secret_parameter(unquote(name))
 
 
 def redact_url(url: str) -> str:

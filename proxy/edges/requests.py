@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Any
 from proxy.caching.hop_by_hop import HOP_BY_HOP, connection_options
 from proxy.errors import ClientError
 from proxy.fields import Fields
+from proxy.flow.framing import Chunked, Counted, Framing
 from proxy.messages import Request
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aiohttp.http_parser import RawRequestMessage
 
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(:\d*)?")
 _ABSOLUTE = re.compile(r"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
 _VERSIONS = {(1, 0), (1, 1)}
-_LENGTH = re.compile(r"\d{1,18}")
+_LENGTH = re.compile(r"[0-9]{1,18}")
 
 
 def parse_request(
@@ -101,12 +104,36 @@ def _body_length(fields: Fields, version: tuple[int, int]) -> int | None:
             raise ClientError(400, "HTTP/1.0 knows no Transfer-Encoding")
         if lengths:
             raise ClientError(400, "both Content-Length and Transfer-Encoding")
+        codings = fields.get_all("transfer-encoding")
+        if not _is_chunked(codings):
+            # What ends in chunked has an end that can be found; nothing else has (§6.3).
+            framed = re.fullmatch(r".*,[ \t]*chunked", codings[-1], re.IGNORECASE)
+            status = 501 if framed and len(codings) == 1 else 400
+            raise ClientError(status, "the transfer coding is not one this proxy decodes")
         return None
     if not lengths:
         return 0
     if len(lengths) > 1 or not _LENGTH.fullmatch(lengths[0]):
         raise ClientError(400, "Content-Length is not one number")
     return int(lengths[0])
+
+
+def _is_chunked(codings: Sequence[str]) -> bool:
+    return len(codings) == 1 and codings[0].lower() == "chunked"
+
+
+def body_framing(message: RawRequestMessage) -> Framing | None:
+    """How the body behind this head ends; None for what `parse_request` refuses for it."""
+    headers = message.headers
+    lengths = headers.getall("Content-Length", ())
+    if "Transfer-Encoding" in headers:
+        version = (message.version.major, message.version.minor)
+        sound = not lengths and version >= (1, 1)
+        return Chunked() if sound and _is_chunked(headers.getall("Transfer-Encoding")) else None
+    if not lengths:
+        return Counted(0)
+    sound = len(lengths) == 1 and _LENGTH.fullmatch(lengths[0]) is not None
+    return Counted(int(lengths[0])) if sound else None
 
 
 def _address(peer: Any) -> str:  # noqa: ANN401 - a socket address: tuple, text or None

@@ -12,24 +12,23 @@ import asyncio
 import contextlib
 import json
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.http_parser import RawRequestMessage
-from aiohttp.web_protocol import RequestPayloadError
 
 from proxy.edges.connection import ClientConnection
 from proxy.edges.requests import parse_request
 from proxy.edges.wire import WireBody, WireReply
 from proxy.errors import ClientError, ClientGone
 from proxy.fields import Fields
+from proxy.flow.budget import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from aiohttp.streams import StreamReader
+    from aiohttp.http_parser import RawRequestMessage
 
+    from proxy.flow.inbox import Inbox
     from proxy.messages import Request
 
     Handler = Callable[[Request, WireBody, WireReply], Awaitable[None]]
@@ -47,14 +46,23 @@ class ProxyServer(web.Server):
     """Makes a ProxyConnection for every accepted socket."""
 
     def __init__(
-        self, handler: Handler, *, scheme: str, refused: Callable[[int], None] = lambda _: None
+        self,
+        handler: Handler,
+        *,
+        scheme: str,
+        refused: Callable[[int], None] = lambda _: None,
+        budget: Budget | None = None,
     ) -> None:
-        """`refused` is told the status of every request that was too malformed to handle."""
+        """`refused` is told the status of every request that was too malformed to handle.
+
+        `budget` is for the request bodies that are read whole.
+        """
         # A client that leaves cancels its handler; the flights it began go on.
         super().__init__(_unused, handler_cancellation=True)
         self.handler = handler
         self.scheme = scheme
         self.refused = refused
+        self.budget = budget or Budget()
         self.draining = False
 
     def __call__(self) -> ProxyConnection:
@@ -101,7 +109,7 @@ class ProxyConnection(ClientConnection):
     async def start(self) -> None:
         """Serve the requests of this connection, one after the other."""
         while not self._force_close:
-            if not self._messages:
+            if not self._queue:
                 if self._client_ended:
                     break
                 self._waiter = self._loop.create_future()
@@ -109,8 +117,7 @@ class ProxyConnection(ClientConnection):
                     await self._waiter
                 finally:
                     self._waiter = None
-            message, payload = self._messages.popleft()
-            self._refill()
+            message, payload = self._take_next()
             self._request_in_progress = True
             try:
                 keep = await self._serve(message, payload)
@@ -119,7 +126,7 @@ class ProxyConnection(ClientConnection):
                 if self._handler_waiter is not None and not self._handler_waiter.done():
                     self._handler_waiter.set_result(None)
             if not keep or self._close or self._server.draining:
-                if not (isinstance(message, RawRequestMessage) and payload.is_eof()):
+                if message is None or not payload.ended or payload.error is not None:
                     await self._linger()
                 break
             self._await_next()
@@ -139,13 +146,6 @@ class ProxyConnection(ClientConnection):
             async with asyncio.timeout(LINGER_S):
                 await self._loop.create_future()  # the client's leaving cancels it
 
-    def _refill(self) -> None:
-        """Let the parser go on with pipelined requests (as RequestHandler.start does)."""
-        if self._parser is not None:
-            self._parser.message_consumed()
-        if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
-            self._resume_reading_if_drained()
-
     def _await_next(self) -> None:
         self._keepalive = True
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
@@ -154,9 +154,9 @@ class ProxyConnection(ClientConnection):
                 self._next_keepalive_close_time, self._process_keepalive
             )
 
-    async def _serve(self, message: Any, payload: StreamReader) -> bool:  # noqa: ANN401 - aiohttp's private error type
+    async def _serve(self, message: RawRequestMessage | None, payload: Inbox) -> bool:
         """Answer one request; whether the connection can serve another."""
-        if not isinstance(message, RawRequestMessage):
+        if message is None:
             reply = WireReply(self, "GET", (1, 1), expects=False)
             log.info("refused a malformed request from %s", self.peername)
             return await self._refuse_unread(
@@ -167,12 +167,11 @@ class ProxyConnection(ClientConnection):
         reply = WireReply(self, message.method, version, expects=expects and version >= (1, 1))
         self._reply = reply
         reply.keep_alive = not (message.should_close or message.upgrade or self._server.draining)
-        self._payload = payload
         try:
             request, length = parse_request(message, self._server.scheme, self.peername)
         except ClientError as error:
             return await self._refuse_unread(reply, error)
-        body = WireBody(payload, length, reply, self.open_tunnel)
+        body = WireBody(payload, length, reply, self.open_tunnel, self._server.budget)
         try:
             await self._server.handler(request, body, reply)
         except ClientError as error:
@@ -182,21 +181,19 @@ class ProxyConnection(ClientConnection):
         except Exception:
             log.exception("a defect while serving a request")
             return await self._refuse(reply, ClientError(500, "the proxy has a defect"))
+        finally:
+            body.lease.end()
         return reply.ended and reply.keep_alive and await self._discard_rest(payload, reply)
 
-    async def _discard_rest(self, payload: StreamReader, reply: WireReply) -> bool:
+    async def _discard_rest(self, payload: Inbox, reply: WireReply) -> bool:
         """Read on past a body that nobody wanted, for a little while (RFC 9112 §9.6)."""
-        if payload.is_eof():
-            return True
-        if reply.uninvited:
+        if not payload.ended and reply.uninvited:
             return False
-        with contextlib.suppress(
-            TimeoutError, ConnectionError, HttpProcessingError, RequestPayloadError
-        ):
+        with contextlib.suppress(TimeoutError, ClientError, ClientGone):
             async with asyncio.timeout(LINGER_S):
-                while not payload.at_eof():
-                    await payload.readany()
-        return payload.is_eof()
+                async for _ in payload.pieces():
+                    pass
+        return payload.is_over
 
     async def _refuse_unread(self, reply: WireReply, error: ClientError) -> bool:
         self._server.refused(error.status)

@@ -11,16 +11,16 @@ import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from aiohttp import http_exceptions, web_protocol
-
 from proxy.errors import ClientError, ClientGone
 from proxy.fields import NO_FIELDS, Fields
+from proxy.flow.budget import Budget, Lease
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from aiohttp.base_protocol import BaseProtocol
-    from aiohttp.streams import StreamReader
+
+    from proxy.flow.inbox import Inbox
 
 STALL_S = 60.0
 """How long a client may take to make room for more bytes before it is given up."""
@@ -40,12 +40,14 @@ class WireBody:
 
     def __init__(
         self,
-        payload: StreamReader,
+        payload: Inbox,
         length: int | None,
         reply: WireReply,
         tunnel: Callable[[], AsyncIterator[bytes]],
+        budget: Budget,
     ) -> None:
         self.length = length
+        self.lease = Lease(budget)
         self.tunnel = tunnel
         self.received = 0
         self._payload = payload
@@ -55,10 +57,13 @@ class WireBody:
     @property
     def complete(self) -> bool:
         """Whether the client has sent all of it."""
-        return self._payload.is_eof()
+        return self._payload.ended
 
     async def read(self, limit: int) -> bytes | None:
-        """The whole body; None when it is larger than `limit` (what was read is not lost)."""
+        """The whole body; None when it is larger than `limit` or the budget has no room for it.
+
+        What was read is not lost.
+        """
         if self.length == 0:
             return b""
         if self.length is not None and self.length > limit:
@@ -67,6 +72,9 @@ class WireBody:
         async for chunk in self._receive():
             self._kept.append(chunk)
             size += len(chunk)
+            if not self.lease.take(len(chunk)):
+                self.lease.hold(len(chunk))
+                return None
             if size > limit:
                 return None
         whole = b"".join(self._kept)
@@ -76,26 +84,25 @@ class WireBody:
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body from its first byte, streamed."""
         kept, self._kept = self._kept, []
-        for chunk in kept:
+        kept.reverse()
+        while kept:
+            chunk = kept.pop()
             yield chunk
+            self.lease.give(len(chunk))
         if self.length != 0:
             async for chunk in self._receive():
                 yield chunk
 
     async def _receive(self) -> AsyncIterator[bytes]:
         self._reply.invite_body()
-        while not self._payload.at_eof():
+        while not self._payload.is_over:
             try:
                 async with asyncio.timeout(BODY_IDLE_S):
-                    chunk = await self._payload.readany()
+                    chunk = await self._payload.read()
             except TimeoutError:
                 raise ClientError(
                     408, f"nothing more of the request body came within {BODY_IDLE_S:g} s"
                 ) from None
-            except (http_exceptions.HttpProcessingError, web_protocol.RequestPayloadError) as error:
-                raise ClientError(400, "the request body is malformed") from error
-            except ConnectionError as error:
-                raise ClientGone from error
             if chunk:
                 self.received += len(chunk)
                 yield chunk
@@ -135,11 +142,11 @@ class WireReply:
     async def interim(self, status: int, fields: Fields) -> None:
         """Relay an interim response (RFC 9110 §15.2); HTTP/1.0 clients know none."""
         if self._version >= (1, 1) and not self.started:
-            line = f"HTTP/1.1 {status} {_phrase(status)}\r\n".encode("latin-1")
-            self._send(line + fields.to_bytes() + b"\r\n")
+            self._send(_lines(status, "", fields) + b"\r\n")
 
     async def start(self, status: int, reason: str, fields: Fields, length: int | None) -> None:
         """Begin the answer. `fields` frame nothing; `length` None: not known beforehand."""
+        lines = _lines(status, reason, fields)
         self.started = True
         self._bodyless = self._head_only or status in WITHOUT_BODY
         self._left = length
@@ -154,8 +161,7 @@ class WireReply:
             framing = b"Transfer-Encoding: chunked\r\n"
         elif not self._bodyless:
             self.keep_alive = False
-        line = f"HTTP/1.1 {status} {reason or _phrase(status)}\r\n".encode("latin-1")
-        self._head = b"".join((line, fields.to_bytes(), framing, self._connection(), b"\r\n"))
+        self._head = b"".join((lines, framing, self._connection(), b"\r\n"))
 
     def _connection(self) -> bytes:
         if self._switches:
@@ -164,7 +170,7 @@ class WireReply:
             return b"Connection: close\r\n"
         return b"Connection: keep-alive\r\n" if self._version < (1, 1) else b""
 
-    async def write(self, chunk: bytes) -> None:
+    async def write(self, chunk: bytes | memoryview) -> None:
         """Send a piece of the body; waits for room. Raises ClientGone."""
         if self._bodyless or not chunk:
             return
@@ -186,7 +192,7 @@ class WireReply:
             self._send(self._take_head())
             await self._drain()
 
-    async def _write_slices(self, chunk: bytes) -> None:
+    async def _write_slices(self, chunk: bytes | memoryview) -> None:
         self._send(self._take_head())
         view = memoryview(chunk)
         for begin in range(0, len(view), SLICE):
@@ -235,6 +241,16 @@ class WireReply:
         except (ConnectionError, TimeoutError) as error:
             self.abort()
             raise ClientGone from error
+
+
+def _lines(status: int, reason: str, fields: Fields) -> bytes:
+    """A status line and field lines; ValueError if they would be more lines than they are."""
+    line = f"HTTP/1.1 {status} {reason or _phrase(status)}\r\n".encode("latin-1")
+    lines = line + fields.to_bytes()
+    # Whoever made such fields has a defect: the parsers let none through.
+    if not lines.count(b"\n") == lines.count(b"\r") == len(fields) + 1:
+        raise ValueError("a field has a line break")
+    return lines
 
 
 def _phrase(status: int) -> str:

@@ -41,6 +41,8 @@ class Flight(Generic[L]):
         self.born = born
         self.leader_left = False
         self._landing: asyncio.Future[L] = asyncio.get_running_loop().create_future()
+        self._followers = 0
+        self._heard: asyncio.Future[None] | None = None
 
     def land(self, landing: L) -> None:
         """The head is known (or the failure): everybody who waits goes on."""
@@ -56,7 +58,24 @@ class Flight(Generic[L]):
         """What it lands with. A waiter that is cancelled does not disturb the others."""
         if self._landing.done():
             return self._landing.result()
-        return await asyncio.shield(self._landing)
+        self._followers += 1
+        try:
+            return await asyncio.shield(self._landing)
+        finally:
+            self._followers -= 1
+            if not self._followers and self._heard is not None:
+                self._heard.set_result(None)
+                self._heard = None
+
+    async def heard(self) -> None:
+        """Wait, once it has landed, until all who waited for that have acted on it.
+
+        1. it lands; 2. its body ends at once and is let go; 3. only now a follower goes on: it
+        would come too late for its place. So the body is let go when this returns.
+        """
+        if self._followers:
+            self._heard = asyncio.get_running_loop().create_future()
+            await self._heard
 
     async def lead(self, let_go: Callable[[L], None]) -> L:
         """Like `landed`, for the one whose request began it and whose place is kept.

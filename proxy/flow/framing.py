@@ -1,4 +1,4 @@
-"""Where the body of an answer ends (RFC 9112 §6.3), and the trailers behind it.
+"""Where the body of a message ends (RFC 9112 §6.3), and the trailers behind it.
 
 Bytes in, pieces of content out: no socket, no event loop. Invariants: what is not
 plainly a body is refused, so that two readers of the same bytes cannot disagree about
@@ -15,7 +15,7 @@ from proxy.fields import NO_FIELDS, Fields
 
 MAX_SIZE_LINE: Final = 4096
 """Bytes of a chunk's size and extensions."""
-MAX_TRAILERS: Final = 64 * 1024
+MAX_TRAILERS: Final = 16 * 1024
 """Bytes of a trailer section."""
 
 _SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
@@ -36,8 +36,8 @@ class Counted:
 
     def __init__(self, length: int) -> None:
         self._left = length
-        self.excess = False
-        """Whether bytes came behind the end."""
+        self.rest = b""
+        """What came behind the end."""
 
     trailers = NO_FIELDS
 
@@ -50,7 +50,7 @@ class Counted:
         """Put the content in the next bytes."""
         piece = data[: self._left]
         self._left -= len(piece)
-        self.excess |= len(piece) < len(data)
+        self.rest = data[len(piece) :]
         if piece:
             put(piece)
 
@@ -63,7 +63,7 @@ class UntilClose:
     """Everything until the connection is closed in order."""
 
     trailers = NO_FIELDS
-    excess = False
+    rest = b""
     complete = False
 
     def feed(self, data: bytes, put: Put) -> None:
@@ -81,7 +81,7 @@ class Chunked:
 
     def __init__(self) -> None:
         self.trailers = NO_FIELDS
-        self.excess = False
+        self.rest = b""
         self.complete = False
         self._left = 0
         """Bytes still to come of this chunk; -1: its CRLF."""
@@ -108,12 +108,16 @@ class Chunked:
             if found < 0:
                 self._hold(data[at:])
                 return
+            at, line = found + 2, data[at:found]
             if self._left:
                 self._left = 0
-            else:
-                self._line(data[at:found])
-            at = found + 2
-        self.excess |= at < end
+                continue
+            self._line(line)
+            stop = at + self._left
+            if self._left and data[stop : stop + 2] == b"\r\n":  # a whole chunk at once
+                put(data[at:stop])
+                self._left, at = 0, stop + 2
+        self.rest = data[at:]
 
     def ended(self) -> bool:
         """The connection was closed in order; whether the body is complete."""
@@ -138,8 +142,8 @@ class Chunked:
             raise FramingError(f"{what} are too long")
 
     def _line(self, line: bytes) -> None:
-        self._bound(len(line))
-        if self._in_trailers:
+        if self._in_trailers or len(line) > MAX_SIZE_LINE:
+            self._bound(len(line))
             self._trailer_line(line)
             return
         size = _SIZE.fullmatch(line)

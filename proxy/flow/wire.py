@@ -102,7 +102,7 @@ class Wire(ResponseHandler):
     def should_close(self) -> bool:
         """Whether the connection is of no use for another request."""
         framing = self._framing
-        spoiled = framing is not None and (framing.excess or not framing.complete)
+        spoiled = framing is not None and (bool(framing.rest) or not framing.complete)
         return spoiled or super().should_close
 
     def is_fit(self, *, careful: bool) -> bool:

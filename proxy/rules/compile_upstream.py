@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from proxy.rules import schema as s
-from proxy.rules.selectors import DEFAULT_CREDENTIALS, Selector
+from proxy.rules.secrets import DEFAULT_CREDENTIALS
+from proxy.rules.selectors import Selector
 from proxy.rules.settings import (
     Breaker,
     Compress,
@@ -49,7 +50,7 @@ def compile_server(written: Written | None, base: Path) -> ServerSettings:
 
 
 def compile_store(written: Written | None, *, redis: bool) -> StoreSettings:
-    """`store`; without `redis` a Redis there is ignored."""
+    """`store`; without `redis` a Redis there is ignored, as if `shared` were not written."""
     standard = StoreSettings()
     memory = written.get(s.MEMORY) if written is not None else None
     shared = pick(written, s.SHARED, standard.shared)
@@ -58,7 +59,7 @@ def compile_store(written: Written | None, *, redis: bool) -> StoreSettings:
         memory_max_object=pick(memory, s.MEMORY_OBJECT, standard.memory_max_object),
         max_object=pick(written, s.MAX_OBJECT, standard.max_object),
         max_size=pick(written, s.MAX_SIZE, standard.max_size),
-        shared="none" if shared.startswith("redis") and not redis else shared,
+        shared=standard.shared if shared.startswith("redis") and not redis else shared,
         compress=Compress(pick(written, s.COMPRESS, standard.compress)),
         max_lag=pick(written, s.MAX_LAG, standard.max_lag),
     )
@@ -72,8 +73,8 @@ def compile_headers(written: Written | None) -> HeaderEdits:
     return HeaderEdits(fields, written.get(s.REMOVE) or ())
 
 
-def compile_upstream(name: str, written: Written) -> Upstream:
-    """An upstream without its routes."""
+def compile_upstream(name: str, written: Written, sessions: tuple[Selector, ...] = ()) -> Upstream:
+    """An upstream without its routes; where a session is found is a credential, too."""
     host = written.get(s.UPSTREAM_HOST)
     mount = None if host is not None else pick(written, s.MOUNT, f"/{name}")
     credentials = written.get(s.UPSTREAM_CREDENTIALS)
@@ -88,7 +89,9 @@ def compile_upstream(name: str, written: Written) -> Upstream:
         breaker=_breaker(
             written.get(s.BREAKER), several=len(pick(written, s.UPSTREAM_URL, ())) > 1
         ),
-        credentials=DEFAULT_CREDENTIALS if credentials is None else _texts(credentials),
+        credentials=tuple(dict.fromkeys((*DEFAULT_CREDENTIALS, *_texts(sessions))))
+        if credentials is None
+        else _texts(credentials),
     )
 
 

@@ -111,7 +111,7 @@ class _Compiler:
         upstreams = []
         tables = {}
         for mark, name, written in given:
-            upstream = compile_upstream(name, written)
+            upstream = compile_upstream(name, written, self._session)
             self._place(upstream, written, mark, places)
             upstreams.append(upstream)
             tables[name] = self._table(upstream, written)
@@ -170,7 +170,8 @@ class _Compiler:
     def _sources(self, upstream: Upstream, written: Written) -> Sources:
         credentials = written.get(s.UPSTREAM_CREDENTIALS)
         if credentials is None:
-            credentials = tuple(map(parse_selector, upstream.credentials))
+            texts = upstream.credentials
+            credentials = tuple(parse_selector(text, self._reading.secrets) for text in texts)
         return Sources(self._secret, self._session, credentials, self._jwt_key)
 
     def _entry(self, route: Written, around: Surroundings) -> Entry:

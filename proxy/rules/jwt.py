@@ -1,8 +1,8 @@
 """Claims of a bearer token (RFC 7519), verified by HS256 where a key is given.
 
-Floor 2. Pure: it has no clock, so `exp` is not judged, just as a revoked key
-still finds what its own partition holds until that expires. Without a key the
-claims are hearsay, and the compiler keeps them out of scopes and keys.
+Floor 2. Pure: `exp` and `nbf` are judged against the moment the request arrived.
+Without a key the claims are hearsay, and the compiler keeps them out of scopes
+and keys.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import base64
 import binascii
 import hashlib
 import hmac
+import math
 from collections.abc import Mapping
-from typing import Final
+from decimal import Decimal
+from typing import Final, TypeGuard
 
 from proxy.rules.values import Json, encode, parse_json
 
@@ -20,8 +22,11 @@ _NO_CLAIMS: Final[Mapping[str, Json]] = {}
 _DOTS: Final = 2
 
 
-def claims(authorization: str | None, key: bytes | None) -> Mapping[str, Json]:
-    """The claims of `Bearer TOKEN`; none if it is no token or its signature does not hold."""
+def claims(authorization: str | None, key: bytes | None, at: float = 0.0) -> Mapping[str, Json]:
+    """The claims of `Bearer TOKEN`; none if it is no token or its signature does not hold.
+
+    Nor if it has ended, or not begun, at the epoch second `at` (RFC 7519 §4.1.4-5); 0: unknown.
+    """
     scheme, _, token = (authorization or "").partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or token.count(".") != _DOTS:
@@ -29,7 +34,18 @@ def claims(authorization: str | None, key: bytes | None) -> Mapping[str, Json]:
     head, payload, signature = token.split(".")
     if key is not None and not _signed(f"{head}.{payload}", signature, key, _section(head)):
         return _NO_CLAIMS
-    return _section(payload)
+    found = _section(payload)
+    return found if not at or _in_force(found, at) else _NO_CLAIMS
+
+
+def _in_force(found: Mapping[str, Json], at: float) -> bool:
+    ends, begins = found.get("exp", math.inf), found.get("nbf", -math.inf)
+    return _is_date(ends) and _is_date(begins) and begins <= at < ends
+
+
+def _is_date(value: Json) -> TypeGuard[float | Decimal]:
+    """Whether it is a NumericDate (RFC 7519 §2)."""
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 
 def _signed(text: str, signature: str, key: bytes, head: Mapping[str, Json]) -> bool:

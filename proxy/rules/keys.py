@@ -9,7 +9,7 @@ name exactly what matters.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
@@ -21,13 +21,23 @@ from proxy.rules.normalize import Step, normalized
 from proxy.rules.paths import Path, edited, removed
 from proxy.rules.selectors import Take
 from proxy.rules.subject import Subject
+from proxy.rules.targets import public_target
 from proxy.rules.templates import Template, key_part
-from proxy.rules.values import MISSING, Value, canonical, delimit, encode
-from proxy.rules.wire import QueryPair, is_json, media_type, public_target
+from proxy.rules.values import (
+    MISSING,
+    Json,
+    Value,
+    canonical,
+    canonical_in_pieces,
+    delimit,
+    encode,
+)
+from proxy.rules.wire import QueryPair, is_json, media_type
 
 _VERSION: Final = b"larder-key-1"
 _ABSENT: Final = b"-"
 _MAX_HEAD: Final = 500
+_LARGE: Final = 64 << 10
 
 
 def key_method(method: str) -> str:
@@ -55,6 +65,8 @@ class TemplateKey:
         """The key, or why the request has none."""
         if self.reads_body and subject.request.body is None:
             return Bypass.BODY_TOO_LARGE
+        if any(selector.overlooks(subject.facts) for selector in self.template.selectors):
+            return Bypass.BODY_UNPARSED
         values = self.template.values(subject)
         if values is None:
             return self._refusal(subject)
@@ -154,7 +166,7 @@ class PartsKey:
         if self.body is None:
             return self._whole(subject, subject.request.body)
         if subject.facts.json is MISSING:
-            return Bypass.BODY_NOT_JSON
+            return Bypass.BODY_UNPARSED if subject.facts.skips_json else Bypass.BODY_NOT_JSON
         tree = self._edited(subject.facts.json)
         taken = ((encode(part.label), part.take(tree)) for part in self.body)
         return delimit(p for label, value in taken for p in (label, _optional(value)))
@@ -166,7 +178,14 @@ class PartsKey:
         coding = subject.request.fields.get("content-encoding")
         essence, _ = media_type(content_type)
         if coding is None and is_json(essence) and subject.facts.json is not MISSING:
-            return delimit((b"json", encode(essence), _optional(self._edited(subject.facts.json))))
+            tree = self._edited(subject.facts.json)
+            return delimit(
+                (
+                    b"json",
+                    encode(essence),
+                    _optional(tree, canonical_in_pieces if len(body) > _LARGE else canonical),
+                )
+            )
         form = subject.facts.form if coding is None else None
         if form is not None:
             kept = (field for field in form if not _any_match(field.name, self.ignore.form))
@@ -183,8 +202,8 @@ class PartsKey:
         return value
 
 
-def _optional(value: Value) -> bytes:
-    return _ABSENT if value is MISSING else b"+" + canonical(value)
+def _optional(value: Value, written: Callable[[Json], bytes] = canonical) -> bytes:
+    return _ABSENT if value is MISSING else b"+" + written(value)
 
 
 def _ignorable(pair: QueryPair, globs: tuple[str, ...]) -> bool:

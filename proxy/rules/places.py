@@ -10,8 +10,9 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
+from proxy.rules.nodes import Scalar
 from proxy.rules.settings import Address
-from proxy.rules.shapes import Refusal, Single
+from proxy.rules.shapes import Reading, Refusal, Single
 from proxy.rules.words import from_text, matching
 
 _HIGHEST_PORT: Final = 65535
@@ -71,6 +72,17 @@ def _port_fits(url: str) -> bool:
     except ValueError:
         return False
 
+
+def _workers(node: Scalar, _reading: Reading) -> int | None:
+    return 1 if node.value == 1 and not isinstance(node.value, bool) else None
+
+
+WORKERS: Final = Single(
+    "a number of processes this version runs",
+    "1; for more, start more instances that share one store (REDIS_URL) behind a load balancer",
+    _workers,
+    {"type": "integer", "minimum": 1, "maximum": 1},
+)
 
 URL: Final = Single(
     "a URL",

@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+class Mistakes(ValueError):
+    """A value with several mistakes; `remedies` says of each how to mend it."""
+
+    def __init__(self, *remedies: str) -> None:
+        self.remedies = remedies
+        super().__init__("; ".join(remedies))
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Mark:
     """A place in a file; line and column count from 1."""

@@ -23,11 +23,12 @@ from proxy.rules.invalidations import Invalidation, InvalidationRule
 from proxy.rules.keys import Keying, PartsKey
 from proxy.rules.lifetimes import TimedTtl
 from proxy.rules.patterns import is_ambiguous
-from proxy.rules.scopes import CredentialScope, Scope
+from proxy.rules.scopes import CredentialScope, Scope, SelectorScope
 from proxy.rules.selectors import Selector
 from proxy.rules.settings import HeaderEdits
-from proxy.rules.subject import Sources, Subject
+from proxy.rules.subject import Readable, Sources, Subject
 from proxy.rules.tags import TagTemplate, system_tags
+from proxy.rules.targets import has_dot_segments
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ Ttl = HttpTtl | OffTtl | TimedTtl
 OVERRIDE_FIELDS: Final = frozenset(
     {
         *("x-http-method-override", "x-http-method", "x-method-override"),
-        *("x-original-url", "x-rewrite-url"),
+        *("x-original-url", "x-rewrite-url", "x-http-destinationurl"),
     }
 )
 """Request fields by which some frameworks take another method or target than the one sent."""
@@ -133,8 +134,21 @@ class Route:
     def _body_decides(self) -> bool:
         # Under RFC 9111 a body never selects an answer: see `identify`.
         keying = None if isinstance(self.ttl, HttpTtl) else self.keying
-        parts = (keying, self.scope, self.store_if, self.serve_if, *self.tag_templates)
-        return any(part is not None and part.reads_body for part in parts)
+        readers = (keying, *self._readers, *self.sources.all)
+        return any(part is not None and part.reads_body for part in readers)
+
+    @cached_property
+    def _readers(self) -> tuple[Scope | Condition | TagTemplate | None, ...]:
+        """All that reads a request besides its key."""
+        return (self.scope, self.store_if, self.serve_if, *self.tag_templates)
+
+    @cached_property
+    def _body_selectors(self) -> tuple[Readable, ...]:
+        """The selectors of the request's body besides the key's, where it can be in one."""
+        found: list[Readable] = [name for name in self._judging_selectors() if name.reads_body]
+        if isinstance(self.scope, SelectorScope):
+            found += self.scope.selectors
+        return (*found, *(source for source in self.sources.all if source.reads_body))
 
     @cached_property
     def reads_response_body(self) -> bool:
@@ -161,7 +175,16 @@ class Route:
             yield self.ttl.source
 
     def identify(self, subject: Subject) -> Identity | Bypass:
-        """The key under which this request's answer is found, or why there is none."""
+        """The key under which this request's answer is found, or why there is none.
+
+        What was parsed of the body is kept only where something later reads it.
+        """
+        found = self._identify(subject)
+        if not self._body_selectors and not self._body_invalidates:
+            subject.facts.forget()
+        return found
+
+    def _identify(self, subject: Subject) -> Identity | Bypass:
         refused = self.bypass(subject.request.method)
         if refused is None:
             refused = self._misleading(subject.request)
@@ -169,6 +192,10 @@ class Route:
             return refused
         if self._may_deceive(subject):
             return Bypass.PATH
+        if has_dot_segments(subject.request.path):
+            return Bypass.DOTS
+        if subject.guessed or any(name.overlooks(subject.facts) for name in self._body_selectors):
+            return Bypass.BODY_UNPARSED
         partition = self.scope.partition(subject)
         if isinstance(partition, Bypass):
             return partition
@@ -236,12 +263,14 @@ class Route:
         return tuple(dict.fromkeys(names))
 
     def leaves_unread(self, subject: Subject) -> bool:
-        """Whether what this request invalidates is named in a body too large to read.
+        """Whether what this request invalidates is named in a body too large to read or parse.
 
         Then it may be anything of the upstream.
         """
-        reads = any(rule.reads_body for rule in self.invalidation_rules)
-        return reads and subject.request.body is None
+        if subject.request.body is None:
+            return self._body_invalidates
+        names = (name for rule in self.invalidation_rules for name in rule.selectors)
+        return any(name.overlooks(subject.facts) for name in names)
 
     def invalidations(self, subject: Subject) -> tuple[Invalidation, ...]:
         """What the subject's answer invalidates, without repetitions."""

@@ -103,19 +103,20 @@ class Router:
     def match(self, upstream: Upstream, request: Request) -> Match | NeedsBody:
         """The first route that takes the request; if the body must be read to say so, NeedsBody."""
         table = self.tables[upstream.name]
-        facts = RequestFacts(request)
+        facts, guessed = RequestFacts(request), False
         segments = split_path(request.path)
         for entry in table.candidates(request.method, segments[0] if segments else ""):
             params = NO_PARAMS if entry.pattern is None else entry.pattern.match(segments)
             if params is None:
                 continue
             subject = Subject(facts, entry.route.sources, params)
+            guessed = guessed or _guesses(entry.when, subject)
             verdict = _holds(entry.when, subject)
             if verdict is None:
                 return NeedsBody()
             if verdict:
-                return Match(entry.route, subject)
-        return Match(table.implicit, Subject(facts, table.implicit.sources))
+                return Match(entry.route, replace(subject, guessed=True) if guessed else subject)
+        return Match(table.implicit, Subject(facts, table.implicit.sources, guessed=guessed))
 
     def routes(self, upstream: Upstream) -> tuple[Route, ...]:
         """The upstream's routes in order, the implicit one last."""
@@ -127,6 +128,14 @@ def _holds(when: Condition | None, subject: Subject) -> bool | None:
     if when is None:
         return True
     return when.without_body(subject) if subject.request.body is None else when.holds(subject)
+
+
+def _guesses(when: Condition | None, subject: Subject) -> bool:
+    """Whether the condition hangs on what is in a body that is too much to parse."""
+    if when is None or not when.reads_body:
+        return False
+    overlooked = any(selector.overlooks(subject.facts) for selector in when.selectors)
+    return overlooked and when.without_body(subject) is None
 
 
 def _host(authority: str) -> str:

@@ -32,7 +32,7 @@ LISTEN: Final = Field("listen", places.ADDRESS, "Where clients connect. Default 
 ADMIN: Final = Field(
     "admin", places.ADDRESS, "Where metrics, health and the admin API are. Default 127.0.0.1:8081."
 )
-WORKERS: Final = Field("workers", w.integer(1, 256), "Processes that serve. Default 1.")
+WORKERS: Final = Field("workers", places.WORKERS, "Processes that serve: 1 in this version.")
 MAX_BODY: Final = Field(
     "max_body", w.SIZE, "The largest request body read for a key; larger ones pass through."
 )

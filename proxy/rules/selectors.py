@@ -17,27 +17,13 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 
 from proxy.rules.jwt import claims
-from proxy.rules.subject import Subject
+from proxy.rules.secrets import is_secret_field, is_secret_parameter
+from proxy.rules.subject import RequestFacts, Subject
 from proxy.rules.values import MISSING, Json, Value
 
 Read = Callable[[Subject], Value]
 Take = Callable[[Value], Value]
 
-SECRET_HEADERS: Final = (
-    "authorization", "cookie", "x-api-key", "api-key", "xi-api-key", "x-goog-api-key", "apikey",
-)  # fmt: skip
-SECRET_PARAMETERS: Final = ("key", "api_key", "access_token", "oauth_token")
-DEFAULT_CREDENTIALS: Final = (
-    *(f"header.{name}" for name in SECRET_HEADERS),
-    *(f"query.{name}" for name in ("key", "api_key", "access_token")),
-)
-"""What `scope: credential` reads where nothing names credentials (RULES §3)."""
-
-_SECRETS: Final = frozenset(
-    {"session", "header.proxy-authorization", "response.header.set-cookie"}
-    | {f"header.{name}" for name in SECRET_HEADERS}
-    | {f"query.{name}" for name in SECRET_PARAMETERS}
-)
 _SIMPLE_PATH: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z", re.ASCII)
 _LATER: Final = re.compile(r"(event|job|item)(\.|\Z)")
 FORMS: Final = (
@@ -68,6 +54,12 @@ class Selector:
     def reads_body(self) -> bool:
         """Whether it needs the request's body."""
         return self.root in ("body", "form")
+
+    def overlooks(self, facts: RequestFacts) -> bool:
+        """Whether what it reads may be in a part of the body that was not parsed (see `wire`)."""
+        if self.root == "body":
+            return facts.skips_json
+        return self.root == "form" and facts.skips_form
 
     @property
     def reads_response_body(self) -> bool:
@@ -100,14 +92,26 @@ def _make(root: str, name: str, secrets: frozenset[str]) -> Selector:
     if name and named is not None:
         name = name.lower() if root.endswith("header") else name
         text = f"{root}.{name}"
-        return Selector(text, named(name), text in _SECRETS | secrets or root == "cookie")
+        return Selector(text, named(name), text in secrets or _is_secret(root, name))
     if not name and plain is not None:
-        return Selector(root, plain, root in _SECRETS)
+        return Selector(root, plain, root == "session")
     if root in _NAMED:
         raise SelectorError(f"`{root}` needs a name: write {root}.NAME")
     if root in _PLAIN:
         raise SelectorError(f"`{root}` has no parts: write {root}")
     raise SelectorError(f"no selector begins with `{root}`; the selectors are {FORMS}")
+
+
+def _is_secret(root: str, name: str) -> bool:
+    match root:
+        case "cookie":
+            return True
+        case "header" | "response.header":
+            return is_secret_field(name)
+        case "query":
+            return is_secret_parameter(name)
+        case _:
+            return False
 
 
 def _one(values: tuple[str, ...]) -> Value:
@@ -156,9 +160,9 @@ def _response_header(name: str) -> Read:
 
 
 def _claim(name: str) -> Read:
-    return lambda s: claims(s.request.fields.get("authorization"), s.sources.jwt_key).get(
-        name, MISSING
-    )
+    return lambda s: claims(
+        s.request.fields.get("authorization"), s.sources.jwt_key, s.request.at
+    ).get(name, MISSING)
 
 
 def compile_expression(expression: str) -> Take:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar, cast
 
 from proxy.rules.nodes import Map, Node, Scalar, Sequence
-from proxy.rules.problems import Mark, Report, did_you_mean
+from proxy.rules.problems import Mark, Mistakes, Report, did_you_mean
 
 Schema = dict[str, object]
 T = TypeVar("T")
@@ -70,16 +70,19 @@ class Single(Generic[T]):
                 node.mark, f"{found} where {self.what} belongs", f"write {self.forms}"
             )
             return None
+        remedies: tuple[str, ...] = (f"write {self.forms}",)
         try:
-            value, remedy = self.parse(node, reading), f"write {self.forms}"
+            value = self.parse(node, reading)
         except ValueError as refusal:
             # The message may quote the value, and an environment value may be a secret. Where
             # the value itself may be one, our own refusals are worded without it.
             hidden = node.substituted if self.quotable else not isinstance(refusal, Refusal)
-            value, remedy = None, f"write {self.forms}" if hidden else str(refusal)
+            named = refusal.remedies if isinstance(refusal, Mistakes) else (str(refusal),)
+            value, remedies = None, remedies if hidden else named
         if value is None:
             shown = f"`{node.written}` is" if self.quotable else "this is"
-            reading.report.add(node.mark, f"{shown} not {self.what}", remedy)
+            for remedy in remedies:
+                reading.report.add(node.mark, f"{shown} not {self.what}", remedy)
         return value
 
     def schema(self) -> Schema:

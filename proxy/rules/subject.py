@@ -17,8 +17,18 @@ from types import MappingProxyType
 from typing import Final, Protocol
 
 from proxy.messages import Request, Response
-from proxy.rules.forms import FormField, parse_form
-from proxy.rules.values import MISSING, Json, Value, canonical, delimit, encode, parse_json, to_text
+from proxy.rules.forms import FormField, is_too_much, parse_form
+from proxy.rules.values import (
+    MISSING,
+    Json,
+    Value,
+    canonical,
+    delimit,
+    encode,
+    is_too_much_json,
+    parse_json,
+    to_text,
+)
 from proxy.rules.wire import QueryPair, cookies, query_pairs
 
 NO_PARAMS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -32,6 +42,13 @@ class Readable(Protocol):
     @property
     def text(self) -> str:
         """The selector as written."""
+
+    @property
+    def reads_body(self) -> bool:
+        """Whether it needs the request's body."""
+
+    def overlooks(self, facts: RequestFacts) -> bool:
+        """Whether what it reads may be in what was not parsed."""
 
     def read(self, subject: Subject) -> Value:
         """Its value for this subject."""
@@ -55,6 +72,48 @@ class Sources:
     session: tuple[Readable, ...] = ()
     credentials: tuple[Readable, ...] = ()
     jwt_key: bytes | None = field(default=None, repr=False)
+    _fields: Mapping[str, Readable] = field(init=False, repr=False, compare=False)
+    _parameters: frozenset[str] = field(init=False, repr=False, compare=False)
+    _others: tuple[Readable, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Sort the credentials by where they are: there are many, and few in any one request."""
+        roots = {"header": {}, "query": {}}  # type: dict[str, dict[str, Readable]]
+        others: list[Readable] = []
+        for source in self.credentials:
+            root, _, name = source.text.partition(".")
+            if root in roots:
+                roots[root][name.lower()] = source
+            else:
+                others.append(source)
+        object.__setattr__(self, "_fields", roots["header"])
+        object.__setattr__(self, "_parameters", frozenset(roots["query"]))
+        object.__setattr__(self, "_others", tuple(others))
+
+    @property
+    def all(self) -> tuple[Readable, ...]:
+        """Every selector here."""
+        return (*self.session, *self.credentials)
+
+    def shown(self, subject: Subject) -> list[tuple[str, Value]]:
+        """The credentials a request carries, by name. A parameter's case does not matter."""
+        fields = self._fields
+        found = [
+            (fields[name].text, fields[name].read(subject))
+            for name in sorted(fields.keys() & subject.request.fields.names())
+        ]
+        if self._parameters and "?" in subject.request.target:
+            found += [
+                (f"query.{pair.name.lower()}", pair.value)
+                for pair in sorted(subject.facts.query, key=_parameter)
+                if pair.name.lower() in self._parameters
+            ]
+        read = ((source.text, source.read(subject)) for source in self._others)
+        return found + [(text, value) for text, value in read if value is not MISSING]
+
+
+def _parameter(pair: QueryPair) -> str:
+    return pair.name.lower()
 
 
 @dataclass(frozen=True)
@@ -75,22 +134,47 @@ class RequestFacts:
 
     @cached_property
     def json(self) -> Value:
-        """The body as JSON; MISSING if it has not been read or is not JSON."""
-        return parse_json(self.request.body) if self.request.body else MISSING
+        """The body as JSON; MISSING if it has not been read, is not JSON, or is too much."""
+        body = self.request.body
+        return MISSING if not body or self.skips_json else parse_json(body)
 
     @cached_property
     def form(self) -> tuple[FormField, ...] | None:
-        """The fields of a multipart or urlencoded body in order; None if it is neither."""
-        return parse_form(self.request.fields.get("content-type") or "", self.request.body or b"")
+        """The fields of a form in order; None if the body is none, or too much of one."""
+        body = self.request.body or b""
+        return None if self.skips_form else parse_form(self._content_type, body)
+
+    @cached_property
+    def skips_json(self) -> bool:
+        """Whether the body is not parsed as JSON because of its size or its number of values."""
+        return is_too_much_json(self.request.body or b"")
+
+    @cached_property
+    def skips_form(self) -> bool:
+        """Whether the body is a form that is not parsed because of its size or its fields."""
+        return is_too_much(self._content_type, self.request.body or b"")
+
+    @property
+    def _content_type(self) -> str:
+        return self.request.fields.get("content-type") or ""
+
+    def forget(self) -> None:
+        """Let go of what was parsed of a body, which is many times its size."""
+        self.__dict__.pop("json", None)
+        self.__dict__.pop("form", None)
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What selectors read: a routed request, its path parameters, and perhaps its answer."""
+    """What selectors read: a routed request, its path parameters, and perhaps its answer.
+
+    `guessed`: its route was chosen without what is in a body that is too much to parse.
+    """
 
     facts: RequestFacts
     sources: Sources
     params: Mapping[str, str] = field(default_factory=lambda: NO_PARAMS)
+    guessed: bool = False
     response: Response | None = None
     response_body: bytes | None = None
 
@@ -131,8 +215,8 @@ class Subject:
     @cached_property
     def credential(self) -> str | None:
         """A keyed digest of every credential the request carries; None if it carries none."""
-        found = [(source.text, source.read(self)) for source in self.sources.credentials]
-        if all(value is MISSING for _, value in found):
+        found = self.sources.shown(self)
+        if not found:
             return None
         parts = [part for text, value in found for part in (encode(text), _part(value))]
         return keyed_digest(self.sources.secret, b"credential", delimit(parts))

@@ -14,9 +14,9 @@ from typing import Final
 
 from proxy.caching.groups import groups
 from proxy.rules.subject import Subject, session_digest
+from proxy.rules.targets import normal_target, public_target
 from proxy.rules.templates import Template
 from proxy.rules.values import Json, to_text
-from proxy.rules.wire import public_target
 
 EVERYTHING: Final = "*"
 """On every stored response."""
@@ -36,16 +36,16 @@ def route_tag(route: str) -> str:
 
 
 def url_tag(upstream: str, target: str) -> str:
-    """On the answers to GET and HEAD for one target (mount stripped, credential parameters out).
+    """On the answers to GET and HEAD for one target (mount stripped, secrets out, RFC 3986 §6.2.2).
 
     A write to the target invalidates it (RFC 9111 §4.4).
     """
-    return f"@url:{upstream} {public_target(target)}"
+    return f"@url:{upstream} {normal_target(public_target(target))}"
 
 
 def call_tag(upstream: str, target: str) -> str:
     """On answers to other methods: many calls share one URL, and none is a write to the others."""
-    return f"@call:{upstream} {public_target(target)}"
+    return f"@call:{upstream} {normal_target(public_target(target))}"
 
 
 def group_tag(upstream: str, group: str) -> str:

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from proxy.rules.selectors import Selector, parse_selector
+from proxy.rules.problems import Mistakes
+from proxy.rules.selectors import Selector, SelectorError, parse_selector
 from proxy.rules.subject import Subject
 from proxy.rules.values import MISSING, Json, Value, canonical, encode, to_text
 
 Piece = str | Selector
 
 
-class TemplateError(ValueError):
-    """The text is no template; the message is a remedy."""
+class TemplateError(Mistakes):
+    """The text is no template; it has a remedy for each of its mistakes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,10 @@ def key_part(value: Json) -> bytes:
 def parse_template(text: str, secrets: frozenset[str] = frozenset()) -> Template:
     """The template a rule writes; selectors among `secrets` are secret too.
 
-    Raises TemplateError or SelectorError, whose messages are remedies.
+    Raises TemplateError with every mistake.
     """
     pieces: list[Piece] = []
+    wrong: list[str] = []
     literal = ""
     rest = text
     while rest:
@@ -95,20 +97,27 @@ def parse_template(text: str, secrets: frozenset[str] = frozenset()) -> Template
         if rest[:2] in ("{{", "}}"):
             literal, rest = literal + rest[0], rest[2:]
         elif rest[:1] == "}":
-            raise TemplateError("a `}` without its `{`: write }} for a brace itself")
+            wrong.append("a `}` without its `{`: write }} for a brace itself")
+            rest = rest[1:]
         elif rest:
-            inside, rest = _inside(rest)
+            inside, rest = _inside(rest, wrong)
             pieces += [literal] if literal else []
-            pieces.append(parse_selector(inside.strip(), secrets))
             literal = ""
+            try:
+                pieces += [] if inside is None else [parse_selector(inside.strip(), secrets)]
+            except SelectorError as error:
+                wrong.append(str(error))
+    if wrong:
+        raise TemplateError(*dict.fromkeys(wrong))
     return Template((*pieces, literal) if literal or not pieces else tuple(pieces))
 
 
-def _inside(text: str) -> tuple[str, str]:
+def _inside(text: str, wrong: list[str]) -> tuple[str | None, str]:
     """The selector between braces, which may hold braces of its own, and what follows."""
     depth = 0
     for index, character in enumerate(text):
         depth += {"{": 1, "}": -1}.get(character, 0)
         if depth == 0:
             return text[1:index], text[index + 1 :]
-    raise TemplateError("a `{` without its `}`: write {{ for a brace itself")
+    wrong.append("a `{` without its `}`: write {{ for a brace itself")
+    return None, ""

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 
 class Missing(Enum):
@@ -28,6 +28,10 @@ MISSING: Final = Missing.MISSING
 Json = bool | int | float | Decimal | str | list["Json"] | dict[str, "Json"] | None
 Value = Json | Missing
 
+_CONTAINERS: Final = (dict, list)
+_WRAPPINGS: Final = 4
+_FEW: Final = 64
+_PIECE: Final = 256
 _DEEPEST: Final = 200
 _EXACT_CHARACTERS = 16
 _NORMAL_RANGE = (1e-300, 1e300)
@@ -60,6 +64,20 @@ _DECODER: Final = json.JSONDecoder(
 )
 
 
+MAX_JSON: Final = 8 << 20
+"""Bytes of a request's JSON that is parsed."""
+
+MAX_VALUES: Final = 500_000
+"""Commas and brackets in it, which say how much memory its values take."""
+
+
+def is_too_much_json(text: bytes) -> bool:
+    """Whether a request's body is keyed by its bytes, for parsing it would cost too much."""
+    if len(text) <= MAX_VALUES:
+        return False
+    return len(text) > MAX_JSON or sum(map(text.count, (b",", b"[", b"{"))) > MAX_VALUES
+
+
 def parse_json(text: bytes) -> Value:
     """The value of a JSON text in UTF-8, or MISSING if it is not unambiguous JSON."""
     try:
@@ -73,16 +91,20 @@ def _too_deep(text: bytes, value: Value) -> bool:
     """Whether it is nested beyond what every later step, recursive as they are, can follow."""
     if text.count(b"[") + text.count(b"{") <= _DEEPEST:
         return False
-    level = [value]
+    level: list[Json] = [] if value is MISSING else [value]
     for _ in range(_DEEPEST):
-        level = [inner for outer in level for inner in _inside(outer)]
-    return bool(level)
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)  # type: ignore[union-attr]
+            if isinstance(inner, _CONTAINERS)
+        ]
+        if not level:
+            return False
+    return True
 
 
-def _inside(value: Value) -> Iterable[Json]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), check_circular=False)
 
 
 def canonical(value: Json) -> bytes:
@@ -90,6 +112,41 @@ def canonical(value: Json) -> bytes:
 
     A Decimal is written NaN, which no JSON text yields, and its digits follow.
     """
+    try:
+        return _ENCODER.encode(value).encode("ascii")
+    except TypeError:
+        return _with_decimals(value)
+
+
+def canonical_in_pieces(value: Json) -> bytes:
+    """The same of a value that may be large, in steps between which other threads may run."""
+    try:
+        return "".join(_pieces(value, _WRAPPINGS)).encode("ascii")
+    except TypeError:
+        return _with_decimals(value)
+
+
+def _pieces(value: Json, levels: int) -> Iterator[str]:
+    if not isinstance(value, dict | list) or not value:
+        yield _ENCODER.encode(value)
+        return
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    items: list[Any] = sorted(value.items()) if isinstance(value, dict) else value
+    step = 1 if levels and len(items) <= _FEW else _PIECE
+    for start in range(0, len(items), step):
+        yield "," if start else opening
+        some = items[start : start + step]
+        if step > 1:
+            yield _ENCODER.encode(dict(some) if isinstance(value, dict) else some)[1:-1]
+        elif isinstance(value, dict):
+            yield f"{_ENCODER.encode(some[0][0])}:"
+            yield from _pieces(some[0][1], levels - 1)
+        else:
+            yield from _pieces(some[0], levels - 1)
+    yield closing
+
+
+def _with_decimals(value: Json) -> bytes:
     decimals: list[str] = []
 
     def stand_in(number: object) -> float:

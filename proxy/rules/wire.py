@@ -2,23 +2,19 @@
 
 Floor 2. Pure, and lenient as servers are: nothing here refuses a request. Raw
 text is kept beside the decoded name, because keys are made of what was sent.
+What paths mean is in `targets.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from proxy.fields import Fields
 
-CREDENTIAL_PARAMETERS: Final = frozenset({"key", "api_key", "access_token", "oauth_token"})
-"""Query parameters that carry credentials: never in key heads, tags or logs."""
 
-
-@dataclass(frozen=True, slots=True)
-class QueryPair:
+class QueryPair(NamedTuple):
     """One pair of a query: its decoded name, and its text as sent."""
 
     name: str
@@ -49,6 +45,8 @@ def query_pairs(query: str) -> tuple[QueryPair, ...]:
     """The pairs of a query, or of an urlencoded body, in order."""
     if not query:
         return ()
+    if "%" not in query and "+" not in query and query.isascii():
+        return tuple([QueryPair(raw.partition("=")[0], raw) for raw in query.split("&")])
     return tuple(QueryPair(_decoded(raw.partition("=")[0]), raw) for raw in query.split("&"))
 
 
@@ -72,14 +70,3 @@ def media_type(content_type: str) -> tuple[str, str]:
 def is_json(essence: str) -> bool:
     """Whether a media type, or having none, promises JSON (RFC 6839 §3.1)."""
     return essence in ("", "application/json", "text/json") or essence.endswith("+json")
-
-
-def public_target(target: str) -> str:
-    """The target without the values of credential parameters, for heads and tags."""
-    path, mark, query = target.partition("?")
-    if not mark:
-        return target
-    pairs = [
-        pair.raw for pair in query_pairs(query) if pair.name.lower() not in CREDENTIAL_PARAMETERS
-    ]
-    return f"{path}?{'&'.join(pairs)}" if pairs else path

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from proxy.rules import units
 from proxy.rules.nodes import Scalar
-from proxy.rules.problems import did_you_mean
+from proxy.rules.problems import Mistakes, did_you_mean
 from proxy.rules.selectors import FORMS, Selector, parse_selector
 from proxy.rules.shapes import Reading, Refusal, Schema, Single
 from proxy.rules.templates import Template, parse_template
@@ -96,8 +96,12 @@ def selector(*, response: bool) -> Single[Selector]:
 
 def _of_request(found: Selector) -> Selector:
     if found.reads_response:
-        raise Refusal(f"`{found.text}` is not known yet here: use a selector of the request")
+        raise Refusal(_too_early(found))
     return found
+
+
+def _too_early(found: Selector) -> str:
+    return f"`{found.text}` is not known yet here: use a selector of the request"
 
 
 def template(*, response: bool) -> Single[Template]:
@@ -107,9 +111,9 @@ def template(*, response: bool) -> Single[Template]:
         if text_of(node) is None:
             return None
         found = parse_template(node.template, reading.secrets)
-        for piece in found.selectors:
-            if not response:
-                _of_request(piece)
+        early = [piece for piece in found.selectors if piece.reads_response and not response]
+        if early:
+            raise Mistakes(*dict.fromkeys(map(_too_early, early)))
         return found
 
     return Single(

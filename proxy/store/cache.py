@@ -11,6 +11,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 from typing import Final
 
 from proxy.errors import StoreError
@@ -31,11 +32,13 @@ from proxy.store.base import (
 )
 from proxy.store.breaker import Breaker
 from proxy.store.coherence import Coherence
+from proxy.store.fact_file import FactFile
 from proxy.store.facts import Verdict
 from proxy.store.far import Far
 from proxy.store.guard import Guard, OnOperation, ignore
 from proxy.store.journal import Follower
 from proxy.store.memory import MemoryStore
+from proxy.store.pending import Pending
 from proxy.store.writer import WriteBehind
 
 WAIT_S: Final = 10.0
@@ -43,11 +46,16 @@ _ALL: Final = Selection()
 _SWEEP_S: Final = 60.0
 _START_S: Final = 3.0
 """How long a start waits for the shared store before it goes on without."""
+_LAST_TRY_S: Final = 2.0
+"""How long an end waits to pass on the invalidations that wait."""
 _PURGE: Final = Fact(FactKind.TAG, EVERYTHING)
 
 
 class Cache:
-    """`shared` None: memory only. `max_lag` in seconds; `clock` counts them and never goes back."""
+    """`shared` None: memory only. `max_lag` in seconds; `clock` counts them and never goes back.
+
+    `fact_file` keeps the invalidations that the shared store has not taken when the process ends.
+    """
 
     def __init__(
         self,
@@ -59,6 +67,7 @@ class Cache:
         max_object: int = 16 * 1024 * 1024,
         clock: Clock = time.monotonic,
         on_operation: OnOperation = ignore,
+        fact_file: FactFile | None = None,
     ) -> None:
         self._memory = memory
         self._look = memory.look
@@ -78,6 +87,7 @@ class Cache:
                 instance=secrets.token_hex(8),
                 max_lag=max_lag,
                 clock=clock,
+                pending=Pending(file=fact_file),
             )
             self._far = Far(shared, self._coherence, guard, follower)
             self._writes = WriteBehind(self._far.write, spawn)
@@ -110,6 +120,9 @@ class Cache:
             return fetched
         if fetched.found.entry.expires_at <= now:
             return NotServed.ABSENT
+        newer = self.peek(key, now)
+        if newer is not None and not _is_newer(fetched.found.entry, newer.entry):
+            return newer  # 1. The read begins.  2. A newer answer is kept.  3. The read ends.
         if fetched.keep:
             self._memory.place(key, fetched.record, soft=fetched.found.soft)
         return fetched.found
@@ -148,9 +161,9 @@ class Cache:
         """From its return on, this instance serves nothing these facts speak of that is older.
 
         The others follow within milliseconds, at most `max_lag`; with `wait` all have
-        when it returns. If the journal is out of reach the facts hold here and are
-        appended when it returns (lost if the process ends before); the position is then
-        a local one (`is_local`), and with `wait` StoreError is raised.
+        when it returns. If the journal is out of reach the facts hold here, are kept on the
+        disk, and are appended when it is back; the position is then a local one
+        (`is_local`), and with `wait` StoreError is raised.
         """
         stated = tuple(dict.fromkeys(facts))
         if not stated:
@@ -159,12 +172,15 @@ class Cache:
             stated = (*stated, _PURGE)
         if self._far is None:
             return self._coherence.note_local(stated)
-        position = await self._far.state(stated)
+        pending = self._far.follower.pending
+        try:
+            position = await self._far.state(stated)
+        except asyncio.CancelledError:
+            self._let_wait(stated, pending)  # it may be in the journal, or not
+            raise
         if position is None:
-            # No await between these: whoever goes online now finds them waiting.
-            position = self._coherence.note_local(stated)
-            self._coherence.go_offline()
-            self._far.follower.pending.add(stated)
+            position = self._let_wait(stated, pending)
+            await pending.kept()
             if wait:
                 raise StoreError(
                     "the journal is out of reach: invalidated here, the other instances follow "
@@ -172,6 +188,13 @@ class Cache:
                 )
         elif wait:
             await self._far.wait_for_all(position, WAIT_S, self._clock)
+        return position
+
+    def _let_wait(self, facts: tuple[Fact, ...], pending: Pending) -> Position:
+        # No await between these: whoever goes online now finds them waiting.
+        position = self._coherence.note_local(facts)
+        self._coherence.go_offline()
+        pending.add(facts)
         return position
 
     async def scan(self, selection: Selection = _ALL, *, now: float) -> AsyncIterator[EntryInfo]:
@@ -196,22 +219,34 @@ class Cache:
     async def start(self) -> None:
         """Join and follow the shared store; if it is not there, take it up when it comes."""
         self._tasks.append(self._spawn(self._sweep(), "store-sweeper"))
+        self._tasks.append(self._spawn(self._reclaim(), "store-reclaimer"))
         if self._far is None or self._writes is None:
             return
+        await self._far.follower.pending.adopt()
         self._writes.start()
         self._tasks.append(self._spawn(self._far.follower.run(), "store-follower"))
         await self._far.follower.tried(_START_S)
 
-    async def close(self, within_s: float = 5.0) -> None:
-        """Finish queued writes within the deadline, leave, let go."""
+    async def close(self, within_s: float = 5.0) -> int:
+        """Finish queued writes within the deadline, leave, let go.
+
+        How many invalidations are lost: those neither the shared store took nor the disk.
+        """
         if self._writes is not None:
             await self._writes.close(within_s if self._coherence.online else 0.0)
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        if self._far is not None:
-            await self._far.close()
+        if self._far is None:
+            return 0
+        pending = self._far.follower.pending
+        if pending:
+            with suppress(StoreError, TimeoutError):
+                async with asyncio.timeout(min(within_s, _LAST_TRY_S)):
+                    await self._far.follower.step()
+        await self._far.close()
+        return await pending.close()
 
     def status(self) -> CacheStatus:
         """How it is, without asking anybody."""
@@ -237,3 +272,18 @@ class Cache:
         while True:
             await asyncio.sleep(_SWEEP_S)
             self._memory.sweep()
+
+    async def _reclaim(self) -> None:
+        while True:
+            await self._memory.backlog.wait()
+            while self._memory.reclaim():
+                await asyncio.sleep(0)
+
+
+def _is_newer(entry: Stored, other: Stored) -> bool:
+    """Whether it is a later answer; of two that cannot be told apart neither is."""
+    return (entry.born, _made(entry)) > (other.born, _made(other))
+
+
+def _made(entry: Stored) -> float:
+    return entry.response_time if isinstance(entry, StoredResponse) else entry.expires_at

@@ -127,11 +127,15 @@ class Far:
         if not coherence.online:
             return None
         try:
-            position = await self._guard.run("append", lambda: self.shared.append(facts))
+            position = await self._guard.run(
+                "append", lambda: self.shared.append(facts), insist=True
+            )
             if losses != coherence.losses:
                 return None
             coherence.note(facts, position)
-            await self._guard.run("confirm", lambda: self.shared.confirm(facts, position))
+            await self._guard.run(
+                "confirm", lambda: self.shared.confirm(facts, position), insist=True
+            )
         except StoreError:
             # The follower joins again, and appends what waits before it believes the journal.
             coherence.go_offline()

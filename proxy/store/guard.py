@@ -36,30 +36,45 @@ class Guard:
         self._clock = clock
         self._on_operation = on_operation
 
-    async def run(self, op: str, call: Callable[[], Awaitable[Value]]) -> Value:
-        """The outcome of `call`; BreakerOpenError without calling while the breaker is open."""
+    async def run(
+        self, op: str, call: Callable[[], Awaitable[Value]], *, insist: bool = False
+    ) -> Value:
+        """The outcome of `call`; BreakerOpenError without calling while the breaker is open.
+
+        Who insists calls all the same: looking up in vain is nothing, an invalidation is not.
+        """
         if not self._breaker.allows():
+            if insist:
+                return await self._timed(op, call)
             self._on_operation(Tier.SHARED, op, "refused", 0.0)
             raise BreakerOpenError("the shared store failed too often and is left alone")
-        started = self._clock()
-        result = "ok"
         try:
-            value = await call()
+            value = await self._timed(op, call)
         except (CorruptEntryError, JournalLostError):
-            result = "corrupt"
             self._breaker.succeeded()
             raise
-        except StoreError as error:
-            result = "timeout" if isinstance(error, StoreTimeoutError) else "error"
+        except StoreError:
             self._breaker.failed()
             raise
         except BaseException:
-            result = "abandoned"
             self._breaker.abandoned()
             raise
-        else:
-            self._breaker.succeeded()
+        self._breaker.succeeded()
+        return value
+
+    async def _timed(self, op: str, call: Callable[[], Awaitable[Value]]) -> Value:
+        started = self._clock()
+        result = "abandoned"
+        try:
+            value = await call()
             result = "miss" if value is None and op == "get" else "ok"
+        except (CorruptEntryError, JournalLostError):
+            result = "corrupt"
+            raise
+        except StoreError as error:
+            result = "timeout" if isinstance(error, StoreTimeoutError) else "error"
+            raise
+        else:
             return value
         finally:
             self._on_operation(Tier.SHARED, op, result, self._clock() - started)

@@ -1,4 +1,4 @@
-"""Following the journal: one task an instance, and the facts that wait for it.
+"""Following the journal: one task an instance.
 
 A round: renew the lease, read on, take in. An error puts the instance offline
 and the next round joins again: open, append what waits, catch up, go online.
@@ -9,27 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Final
 
 from proxy.errors import StoreError
 from proxy.messages import Position
 from proxy.store.base import (
-    EVERYTHING,
     Beat,
     Clock,
-    Fact,
-    FactKind,
     JournalLostError,
     JournalRecord,
     SharedStore,
 )
 from proxy.store.coherence import Coherence
+from proxy.store.pending import Pending
 
 TAIL_S: Final = 60.0
 """How far back a newcomer begins: far longer than any fact waits between journal and marks."""
-MAX_PENDING: Final = 10_000
 LONGEST_LEASE_S: Final = 60.0
 _BLOCK_S: Final = 1.0
 _LEAST_BLOCK_S: Final = 0.02
@@ -37,41 +33,6 @@ _LEAST_BLOCK_S: Final = 0.02
 _BACKOFF_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 _log = logging.getLogger(__name__)
-
-
-class Pending:
-    """Facts applied here that the journal has not taken yet; too many become one `*`.
-
-    Each has a number, so that one stated again while it is being appended waits again:
-    1. `t` is appended at P.  2. Another instance fetches, born P.  3. `t` is stated anew.
-    4. The append of (1) is confirmed: only the statement of (1) is settled.
-    """
-
-    def __init__(self, limit: int = MAX_PENDING) -> None:
-        self._limit = limit
-        self._facts: dict[Fact, int] = {}
-        self._stated = 0
-
-    def add(self, facts: Iterable[Fact]) -> None:
-        """Queue them; one that waits already takes no more room."""
-        for fact in facts:
-            self._stated += 1
-            self._facts[fact] = self._stated
-        if len(self._facts) > self._limit:
-            self._facts = {Fact(FactKind.TAG, EVERYTHING): self._stated}
-
-    def snapshot(self) -> dict[Fact, int]:
-        """All that wait, with their numbers."""
-        return dict(self._facts)
-
-    def settle(self, snapshot: Mapping[Fact, int]) -> None:
-        """The journal and the marks have these, as they were stated then."""
-        for fact, stated in snapshot.items():
-            if self._facts.get(fact) == stated:
-                del self._facts[fact]
-
-    def __len__(self) -> int:
-        return len(self._facts)
 
 
 class Follower:
@@ -85,6 +46,7 @@ class Follower:
         instance: str,
         max_lag: float,
         clock: Clock,
+        pending: Pending | None = None,
     ) -> None:
         self._shared = shared
         self._coherence = coherence
@@ -94,7 +56,7 @@ class Follower:
         self._moved = asyncio.Event()
         self._tried = asyncio.Event()
         self.instance = instance
-        self.pending = Pending()
+        self.pending = Pending() if pending is None else pending
         self.problem = ""
 
     async def run(self) -> None:
@@ -203,6 +165,7 @@ class Follower:
             position = await self._shared.append(facts)
             await self._shared.confirm(facts, position)
             self.pending.settle(waiting)
+            await self.pending.kept()
 
     def _place(self) -> Position:
         if self._coherence.place is None:

@@ -1,15 +1,19 @@
 """The memory tier: entries by key, bounded in bytes, least recently used out first.
 
 Synchronous at heart, so that a hit costs a look-up and a comparison. It knows
-which of its keys carry a tag and nothing of why they die: `drop_*` and
-`soften_*` are told what was invalidated. Not safe across threads.
+which of its keys carry a tag and nothing of why they die: it is told what was
+invalidated. What speaks of many is dead at once and removed in slices, so that
+no purge holds up the loop. Not safe across threads.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
+from itertools import islice
+from typing import Final
 
 from proxy.messages import Position, Stored, StoredResponse
 from proxy.outcomes import Tier
@@ -26,6 +30,10 @@ from proxy.store.sharing import Sharing
 from proxy.store.tag_index import TagIndex
 
 
+SLICE: Final = 500
+"""How many entries an invalidation or a `reclaim` looks at in one go: a millisecond or two."""
+
+
 class Slot:
     """An entry in place, with the answer to a look-up ready made."""
 
@@ -35,6 +43,28 @@ class Slot:
         self.found = Found(entry, Tier.MEMORY, soft)
         self.expires_at = entry.expires_at
         self.size = size
+
+
+class _Sweeping:
+    """An invalidation whose entries are still being removed: until then it is asked each time."""
+
+    __slots__ = ("_holds", "_position", "left", "soft")
+
+    def __init__(
+        self,
+        keys: Iterable[bytes],
+        holds: Callable[[Stored], bool],
+        position: Position,
+        *,
+        soft: bool,
+    ) -> None:
+        self.left = iter(keys)
+        self.soft = soft
+        self._holds = holds
+        self._position = position
+
+    def reaches(self, entry: Stored) -> bool:
+        return entry.born < self._position and self._holds(entry)
 
 
 class MemoryStore:
@@ -52,13 +82,16 @@ class MemoryStore:
         self._slots: OrderedDict[bytes, Slot] = OrderedDict()
         self._evictions = 0
         self._local = 0
+        self._sweepings: list[_Sweeping] = []
+        self._cleared: list[OrderedDict[bytes, Slot]] = []
+        self.backlog = asyncio.Event()
 
     def look(self, key: bytes, now: float) -> Found | None:
         """What is under `key`; an expired entry is removed."""
         slot = self._slots.get(key)
         if slot is None:
             return None
-        if now < slot.expires_at:
+        if now < slot.expires_at and not (self._sweepings and self._is_swept(slot)):
             self._slots.move_to_end(key)
             return slot.found
         self.drop(key)
@@ -91,23 +124,38 @@ class MemoryStore:
 
     def clear(self) -> None:
         """Remove all."""
-        self._slots.clear()
-        self._tags.clear()
+        self._sweepings.clear()
+        if len(self._slots) > SLICE:  # to free so many takes its time
+            self._cleared.append(self._slots)
+            self.backlog.set()
+        self._slots = OrderedDict()
+        self._tags = TagIndex()
         self._size = self._local = 0
 
     def invalidate_tag(self, tag: str, position: Position, *, soft: bool) -> None:
         """Remove (or soften) the entries under `tag` born before `position`."""
-        if tag == EVERYTHING:
-            self.invalidate_where(lambda entry: EVERYTHING in entry.tags, position, soft=soft)
-        else:
-            self._invalidate(self._tags.keys(tag), position, soft=soft)
+        keys = self._slots if tag == EVERYTHING else self._tags.keys(tag)
+        self._invalidate(keys, lambda entry: tag in entry.tags, position, soft=soft)
 
     def invalidate_where(
         self, holds: Callable[[Stored], bool], position: Position, *, soft: bool
     ) -> None:
         """Remove (or soften) the entries born before `position` of which `holds` is true."""
-        keys = tuple(key for key, slot in self._slots.items() if holds(slot.found.entry))
-        self._invalidate(keys, position, soft=soft)
+        self._invalidate(self._slots, holds, position, soft=soft)
+
+    def reclaim(self) -> bool:
+        """Remove a slice of what is dead; whether there is more. `backlog` is set until then."""
+        if self._cleared:
+            for _ in range(min(SLICE, len(self._cleared[-1]))):
+                self._cleared[-1].popitem()
+            if not self._cleared[-1]:
+                self._cleared.pop()
+        elif self._sweepings:
+            if not self._sweep_some(self._sweepings[0]):
+                del self._sweepings[0]
+        if not self._cleared and not self._sweepings:
+            self.backlog.clear()
+        return self.backlog.is_set()
 
     def drop_local(self) -> None:
         """Remove the entries fetched under a position of this instance's own making."""
@@ -119,7 +167,7 @@ class MemoryStore:
     def entries(self, now: float) -> Iterator[EntryInfo]:
         """A listing of the moment."""
         for key, slot in tuple(self._slots.items()):
-            if now < slot.expires_at:
+            if now < slot.expires_at and not self._is_swept(slot):
                 yield EntryInfo.of(key, slot.found.entry, Tier.MEMORY)
 
     def sweep(self) -> int:
@@ -139,15 +187,46 @@ class MemoryStore:
             evictions=self._evictions,
         )
 
-    def _invalidate(self, keys: tuple[bytes, ...], position: Position, *, soft: bool) -> None:
+    def _invalidate(
+        self,
+        keys: Collection[bytes],
+        holds: Callable[[Stored], bool],
+        position: Position,
+        *,
+        soft: bool,
+    ) -> None:
+        sweeping = _Sweeping(tuple(keys), holds, position, soft=soft)
+        if len(keys) <= SLICE:
+            self._sweep_some(sweeping)
+        else:
+            self._sweepings.append(sweeping)
+            self.backlog.set()
+
+    def _sweep_some(self, sweeping: _Sweeping) -> bool:
+        """Remove (or soften) a slice of those it reaches; whether there may be more."""
+        keys = tuple(islice(sweeping.left, SLICE))
         for key in keys:
             slot = self._slots.get(key)
-            if slot is None or slot.found.entry.born >= position:
+            if slot is None or not sweeping.reaches(slot.found.entry):
                 continue
-            if soft:
-                slot.found = Found(slot.found.entry, Tier.MEMORY, soft=True)
+            if sweeping.soft:
+                self._soften(slot)
             else:
-                self.drop(key)
+                self._remove(key)
+        return len(keys) == SLICE
+
+    def _is_swept(self, slot: Slot) -> bool:
+        """Whether it is dead and only not removed yet; what is softened is noted."""
+        for sweeping in self._sweepings:
+            if sweeping.reaches(slot.found.entry):
+                if not sweeping.soft:
+                    return True
+                self._soften(slot)
+        return False
+
+    def _soften(self, slot: Slot) -> None:
+        if not slot.found.soft:
+            slot.found = Found(slot.found.entry, Tier.MEMORY, soft=True)
 
     def _remove(self, key: bytes) -> None:
         slot = self._slots.pop(key)

@@ -54,7 +54,7 @@ _RECORDS: Final = 1000
 
 
 class RedisStore:
-    """`deadline_s` bounds what a request waits for, `patience_s` what the background does."""
+    """`deadline_s` bounds what a look-up waits for, `patience_s` everything else."""
 
     def __init__(
         self,
@@ -132,7 +132,8 @@ class RedisStore:
         """Append one record."""
         payload = codec.encode_facts(tuple(facts))
         journal = self._key("journal")
-        async with translated(self._deadline_s):
+        # A write can wait: if this fails, the others serve stale answers until it is made good.
+        async with translated(self._patience_s):
             id_ = await redis_epoch.evaluate(
                 self._link.pool,
                 redis_scripts.APPEND,

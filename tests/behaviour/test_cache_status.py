@@ -11,7 +11,7 @@ from tests.support.answers import answer
 from tests.support.build import FieldLines
 from tests.support.clock import ManualClock
 from tests.support.http import Answer
-from tests.support.larder import Larder, StartLarder, rules_text, serving
+from tests.support.larder import Larder, StartLarder, rules_text, serving, until
 from tests.support.origin import Origin
 from tests.support.rules import SECRET
 
@@ -105,8 +105,7 @@ async def test_whoever_joined_anothers_fetch_says_collapsed(
         first = group.create_task(proxy.get("/db/a"))
         await origin.received(1)
         second = group.create_task(proxy.get("/db/a"))
-        while proxy.app.readings().in_flight < 2:
-            await asyncio.sleep(0)
+        await until(lambda: proxy.app.readings().in_flight == 2)
         held.set()
     said = [members(each.result())[-1][1] for each in (first, second)]
     assert [each.get("collapsed", False) for each in said] == [False, True]
@@ -114,7 +113,7 @@ async def test_whoever_joined_anothers_fetch_says_collapsed(
 
 async def test_it_is_on_answers_of_our_own_too(larder: StartLarder) -> None:
     proxy = await larder()
-    (name, said), = members(await proxy.get("/nowhere"))
+    ((name, said),) = members(await proxy.get("/nowhere"))
     assert (name, said) == (Token("larder"), {"detail": Token("no-upstream")})
 
 

@@ -91,9 +91,7 @@ async def test_the_target_list_is_a_setting(
     assert states == ["MISS", "HIT" if hit else "MISS"]
 
 
-async def test_a_304_may_change_it(
-    larder: StartLarder, origin: Origin, clock: ManualClock
-) -> None:
+async def test_a_304_may_change_it(larder: StartLarder, origin: Origin, clock: ManualClock) -> None:
     """RFC 9111 §3.2: the fields of the 304 are the stored ones then."""
     tag = ("ETag", '"v1"')
     origin.reply(

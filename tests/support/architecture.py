@@ -34,6 +34,7 @@ FLOORS: Mapping[str, int] = {
     "proxy.fetching": 6,
     "proxy.turn": 6,
     "proxy.shelf": 6,
+    "proxy.identifying": 6,
     "proxy.sight": 6,
     "proxy.visit": 6,
     "proxy.edges": 7,

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import pytest
 
-from proxy.messages import CacheKey, Variants
+from proxy.messages import CacheKey, Part, Variants
 from tests.support.build import request, stored
 from tests.support.clock import NOW
 
@@ -65,6 +65,29 @@ def test_variants_of_other_values_never_share_a_key(
     assert key.variant(one) != key.variant(other)
     assert key.variant(one) == key.variant(list(one))
     assert key.variant(one).head == "GET /a"
+
+
+def test_a_part_is_never_where_a_whole_answer_could_be() -> None:
+    """Neither under the key, nor under any variant of it: no field has an empty name."""
+    key = CacheKey(b"k" * 32)
+    wholes = {key.digest, *(key.variant(values).digest for values in VALUES)}
+    parts = {key.part.digest, *(key.variant(values).part.digest for values in VALUES)}
+    assert len(parts) == len(wholes)
+    assert not parts & wholes
+
+
+@pytest.mark.parametrize(
+    ("part", "size", "is_all"),
+    [
+        (Part(0, 10, 10), 10, True),
+        (Part(0, 9, 10), 9, False),
+        (Part(1, 10, 10), 9, False),
+        (Part(0, 10), 10, False),
+    ],
+    ids=["all", "without-its-end", "without-its-beginning", "length-unknown"],
+)
+def test_a_part_knows_whether_anything_is_missing(part: Part, size: int, *, is_all: bool) -> None:
+    assert (part.size, part.is_all) == (size, is_all)
 
 
 def test_the_readable_head_of_a_key_decides_nothing() -> None:

@@ -6,12 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.messages import CacheKey, StoredResponse, Variants
-from proxy.outcomes import NotServed, Tier
-from proxy.sight import Sight, sighted
+from proxy.decisions.lookup import Fetch, LookupPlan, Serve
+from proxy.messages import CacheKey, Part, StoredResponse, Variants
+from proxy.outcomes import Forward, NotServed, Tier
+from proxy.sight import Sight, look_for_part, sighted
 from proxy.store.base import Found
-from tests.support.build import stored
-from tests.unit.decisions.routed import route_of
+from tests.support.build import request, stored
+from tests.support.clock import NOW
+from tests.support.control import keep, memory_cache
+from tests.unit.decisions.routed import match, route_of
 
 ROUTE = route_of("ttl: 1m")
 PLACE = CacheKey(b"key")
@@ -44,3 +47,69 @@ MARKER = Variants(names=("accept",), expires_at=1.0)
 )
 def test_what_a_finding_is_worth(found: Found | NotServed, expected: Sight) -> None:
     assert sighted(ROUTE, PLACE, found) == expected
+
+
+MISS = Fetch(Forward.URI_MISS, NotServed.ABSENT)
+PART = stored(
+    b"234567",
+    status=206,
+    fields={"ETag": '"1"'},
+    part=Part(2, 8, 10),
+    route_digest=ROUTE.digest,
+    response_time=NOW,
+)
+
+
+async def looked(
+    part: StoredResponse | None, lines: str = "ttl: 1m", **asked: str
+) -> tuple[Sight, LookupPlan]:
+    """What is seen by a request for bytes=3-5 where this part is stored and nothing else."""
+    cache = memory_cache()
+    if part is not None:
+        keep(cache, PLACE.part.digest, part)
+    found = match(lines, request(fields={"Range": "bytes=3-5", **asked}))
+    return await look_for_part(cache, found, Sight(PLACE, None), MISS, NOW)
+
+
+async def test_a_part_is_found_apart_from_whole_answers_and_cut() -> None:
+    """RFC 9111 §3.3."""
+    sight, plan = await looked(PART)
+    assert isinstance(plan, Serve)
+    assert (plan.stored.body, plan.stored.part) == (b"345", None)
+    assert (sight.place, sight.tier) == (PLACE.part, Tier.MEMORY)
+    assert sight.stored is not None
+    assert sight.stored.body == PART.body
+
+
+@pytest.mark.parametrize(
+    ("part", "lines"),
+    [
+        pytest.param(None, "ttl: 1m", id="nothing"),
+        pytest.param(replace(PART, route_digest="another"), "ttl: 1m", id="other-rules"),
+    ],
+)
+async def test_without_a_part_of_use_the_range_is_fetched(
+    part: StoredResponse | None, lines: str
+) -> None:
+    _, plan = await looked(part, lines)
+    assert plan == replace(MISS, ranged=True)
+
+
+@pytest.mark.parametrize(("status", "served"), [(200, True), (404, False)])
+async def test_serve_if_judges_a_part_by_the_head_of_its_whole(status: int, served: bool) -> None:
+    lines = f"ttl: 1m\nserve_if: {{response.status: {status}}}"
+    part = replace(PART, route_digest=route_of(lines).digest)
+    _, plan = await looked(part, lines)
+    assert isinstance(plan, Serve) is served
+
+
+async def test_flights_for_ranges_are_nobody_elses() -> None:
+    """Not of the whole, nor of another range, nor of the same one under another condition."""
+    asked: list[dict[str, str]] = [
+        {},
+        {"Range": "bytes=3-6"},
+        {"If-Range": '"1"'},
+        {"If-Range": '"2"'},
+    ]
+    places = {(await looked(None, **fields))[0].place.digest for fields in asked}
+    assert len(places | {PLACE.digest, PLACE.part.digest}) == len(asked) + 2

@@ -17,6 +17,12 @@ BYPASSES = table(
     ("if-unmodified-since", "9110 §13.1.4", {"If-Unmodified-Since": "x"}, Bypass.CONDITION),
     ("if-none-match-is-ours-to-judge", "9111 §4.3.2", {"If-None-Match": "*"}, None),
     (
+        "upgrade",
+        "9110 §7.8",
+        {"Connection": "upgrade", "Upgrade": "websocket", "Cache-Control": "no-store"},
+        Bypass.UPGRADE,
+    ),
+    (
         "no-store-first",
         "9111 §5.2.1.5",
         {"Cache-Control": "no-store", "If-Match": "*"},

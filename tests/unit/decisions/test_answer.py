@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,6 +26,8 @@ FRESH = {"Cache-Control": "max-age=60"}
 OLD = stored(fields={"ETag": '"1"', "X-Old": "1"}, stale_if_error=999.0)
 STORE_IF = TIMED + "\nstore_if: {response.status: [200, 404]}"
 BY_BODY = TIMED + "\nstore_if: {response.body.ok: true}"
+
+PART = response(206, fields={**FRESH, "Content-Range": "bytes 0-3/10", "ETag": '"1"'})
 
 PLANS = table(
     ("keep", "9111 §3", HTTP, response(fields=FRESH), {}, Keep()),
@@ -50,7 +53,60 @@ PLANS = table(
         {},
         Relay(NotStored.VARY_STAR),
     ),
+    (
+        "varies-by-too-much",
+        "9111 §7.1",
+        HTTP,
+        response(fields={**FRESH, "Vary": ",".join(f"x-{n}" for n in range(17))}),
+        {},
+        Relay(NotStored.VARY_MANY),
+    ),
     ("partial", "9111 §3.3", TIMED, response(206), {}, Relay(NotStored.PARTIAL)),
+    ("part-unasked", "9111 §3.3", TIMED, PART, {}, Relay(NotStored.PARTIAL)),
+    ("part", "9111 §3.3", HTTP, PART, {"ranged": True}, Keep()),
+    ("part-under-a-rule", "9111 §3.3", TIMED, PART, {"ranged": True}, Keep()),
+    ("part-named-as-200", "RULES 3", STORE_IF, PART, {"ranged": True}, Keep()),
+    (
+        "part-of-what-is-judged-by-its-body",
+        "RULES 3",
+        BY_BODY,
+        PART,
+        {"ranged": True},
+        Relay(NotStored.PARTIAL),
+    ),
+    (
+        "part-without-strong-validator",
+        "9111 §3.4",
+        HTTP,
+        response(206, fields={**FRESH, "Content-Range": "bytes 0-3/10", "ETag": 'W/"1"'}),
+        {"ranged": True},
+        Relay(NotStored.PARTIAL),
+    ),
+    (
+        "part-of-what-is-private",
+        "9111 §5.2.2.7",
+        HTTP,
+        replace(PART, fields=PART.fields.with_set("Cache-Control", "private")),
+        {"ranged": True},
+        Relay(NotStored.PRIVATE),
+    ),
+    ("range-ignored", "9110 §14.2", HTTP, response(fields=FRESH), {"ranged": True}, Keep()),
+    (
+        "range-not-satisfiable",
+        "9110 §15.5.17",
+        HTTP,
+        response(416, fields=FRESH),
+        {"ranged": True},
+        Relay(NotStored.STATUS),
+    ),
+    (
+        "trouble-while-a-range-is-asked-for",
+        "5861 §4",
+        HTTP,
+        response(503),
+        {"ranged": True, "fallback": OLD},
+        StandIn(OLD),
+    ),
     ("304-unasked", "9110 §15.4.5", TIMED, response(304), {}, Relay(NotStored.PARTIAL)),
     (
         "announced-too-large",

@@ -15,7 +15,7 @@ from proxy.decisions.keeping import (
     replayable,
     slide,
 )
-from proxy.messages import StoredResponse
+from proxy.messages import Part, StoredResponse
 from proxy.outcomes import NotStored
 from proxy.rules.lifetimes import TimedTtl
 from tests.support.build import request, response, stored
@@ -198,3 +198,29 @@ def test_a_lifetime_slides(
 ) -> None:
     slid = slide(stored(**changes), ttl, NOW + after)
     assert (None if slid is None else slid.lifetime) == expected
+
+
+PART_FIELDS = {**FRESH, "ETag": '"1"', "Content-Range": "bytes 2-5/10", "Content-Length": "4"}
+
+
+@pytest.mark.parametrize("route", [HTTP, TIMED], ids=["http", "rule"])
+def test_a_part_is_kept_as_one_of_the_200_that_it_belongs_to(route: str) -> None:
+    """RFC 9111 §3.3: which bytes it has is said apart from the head, which is the whole's."""
+    made = kept(route, PART_FIELDS, b"2345", status=206)
+    assert isinstance(made, StoredResponse)
+    assert (made.status, made.part, made.lifetime, made.body) == (206, Part(2, 6, 10), 60, b"2345")
+    assert made.fields.names() & {"content-range", "content-length"} == set()
+
+
+@pytest.mark.parametrize("body", [b"234", b"23456", b""])
+def test_a_part_that_is_shorter_or_longer_than_it_says_is_not_kept(body: bytes) -> None:
+    fields = {name: value for name, value in PART_FIELDS.items() if name != "Content-Length"}
+    assert kept(HTTP, fields, body, status=206) is NotStored.PARTIAL
+
+
+def test_a_part_that_is_used_lives_as_long_as_a_200() -> None:
+    ttl = TimedTtl(default=None, sliding=True, status={200: 100.0})
+    part = stored(b"ab", status=206, part=Part(0, 2, 10), lifetime=100.0)
+    slid = slide(part, ttl, NOW + 50)
+    assert slid is not None
+    assert (slid.lifetime, slid.part) == (150.0, part.part)

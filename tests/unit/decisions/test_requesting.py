@@ -45,6 +45,34 @@ def test_a_fill_is_made_in_the_proxys_own_name() -> None:
     assert sent().names() & {*CONDITIONS, *CLAIMS} == set()
 
 
+@pytest.mark.parametrize(
+    ("name", "route", "goes"),
+    [
+        ("X-Forwarded-Anything", HTTP, False),
+        ("X_Forwarded_Host", HTTP, False),
+        ("X_Real-IP", HTTP, False),
+        ("Trailer", HTTP, False),
+        ("X-Forward", HTTP, True),
+        ("X-Forwarded-Proto", TIMED + "\nkey: {headers: [x-forwarded-proto]}", True),
+    ],
+)
+def test_what_a_client_claims_goes_up_only_if_it_is_keyed(
+    name: str, route: str, goes: bool
+) -> None:
+    asked = request(fields={name: "client"})
+    fields = upstream_fields(upstream_of(), match(route).route, asked, None, KEY)
+    assert (name in fields) is goes
+
+
+def test_a_fill_with_a_part_asks_for_that_part_and_is_otherwise_the_same() -> None:
+    """RFC 9110 §13.1.5, §14.2: a range and its own condition go together; no other may."""
+    asked = request(fields=ASKED)
+    found = match(HTTP).route
+    ranged = upstream_fields(upstream_of(), found, asked, None, KEY, ranged=True)
+    assert set(ranged) - set(sent()) == {("range", "client"), ("if-range", "client")}
+    assert set(sent()) <= set(ranged)
+
+
 @pytest.mark.parametrize("name", CONDITIONS)
 def test_a_relayed_request_keeps_its_conditions(name: str) -> None:
     assert sent(key=None).get(name) == "client"
@@ -91,3 +119,44 @@ def test_the_upstreams_own_edits_come_last() -> None:
     assert (fields.get_all("authorization"), "x-own" in fields, "via" in fields) == (
         (("Bearer ours",), False, False)
     )
+
+
+HOPS: dict[str, tuple[dict[str, str], dict[str, str | None]]] = {
+    "trailers": (
+        {"TE": "gzip, trailers", "Connection": "TE"},
+        {"te": "trailers", "connection": "TE"},
+    ),
+    "a-coding": ({"TE": "gzip", "Connection": "TE"}, {"te": None, "connection": None}),
+    "upgrade": (
+        {"Connection": "upgrade", "Upgrade": "h2c, websocket"},
+        {"connection": "Upgrade", "upgrade": "websocket"},
+    ),
+    "both": (
+        {"Connection": "upgrade, te", "Upgrade": "x", "TE": "trailers"},
+        {"connection": "TE, Upgrade", "upgrade": "x", "te": "trailers"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("asked", "expected"), HOPS.values(), ids=HOPS)
+def test_a_relayed_request_asks_of_the_next_hop_what_its_client_asked_of_this_one(
+    asked: dict[str, str], expected: dict[str, str | None]
+) -> None:
+    """RFC 9110 §7.6.1, §7.8, §10.1.4; a fill asks for none of it."""
+    made = [
+        upstream_fields(upstream_of(""), match(HTTP).route, request(fields=asked), None, key)
+        for key in (None, KEY)
+    ]
+    assert {name: made[0].get(name) for name in expected} == expected
+    assert not {"te", "connection", "upgrade"} & made[1].names()
+
+
+@pytest.mark.parametrize(
+    ("method", "came", "goes"),
+    [("TRACE", "5", "4"), ("OPTIONS", "1", "0"), ("OPTIONS", "x", "x"), ("GET", "5", "5")],
+)
+def test_max_forwards_is_counted_down(method: str, came: str, goes: str) -> None:
+    """RFC 9110 §7.6.2."""
+    asked = request(method, fields={"Max-Forwards": came})
+    made = upstream_fields(upstream_of(""), match(HTTP).route, asked, None, None)
+    assert made.get("max-forwards") == goes

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from proxy.decisions.switching import protocols, switched
@@ -28,7 +30,7 @@ CASES = table(
 
 @pytest.mark.parametrize(("parts", "fields", "expected"), CASES)
 def test_what_a_request_may_switch_to(
-    parts: dict[str, object], fields: dict[str, str], expected: tuple[str, ...]
+    parts: dict[str, Any], fields: dict[str, str], expected: tuple[str, ...]
 ) -> None:
     assert protocols(request(fields=fields, **parts)) == expected
 

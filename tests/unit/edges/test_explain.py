@@ -9,7 +9,7 @@ import pytest
 
 from proxy.edges.explain import Explanation, explain, make_request, read_request, with_stored
 from proxy.edges.problem import ApiError
-from proxy.messages import Variants
+from proxy.messages import Part, Variants
 from proxy.outcomes import Bypass
 from proxy.rules.compiled import Identity
 from tests.support.control import NOW, keep, memory_cache, stored
@@ -154,6 +154,20 @@ async def test_what_is_stored_and_planned(
     live: dict[str, Any] = await with_stored(explanation, cache, NOW)
     assert live["stored"]["key"] == _digest(explanation).hex()
     assert plan.items() <= live["plan"].items()
+
+
+async def test_a_part_is_shown_to_who_asks_for_a_range_within_it() -> None:
+    cache = memory_cache()
+    asked = _explain("/db/scenes/7", lines=(("Range", "bytes=3-5"),))
+    assert asked.identity is not None
+    held = {"status": 206, "body": b"234567", "part": Part(2, 8, 10)}
+    part = stored(**held, route_digest=_route_digest(asked))
+    keep(cache, asked.identity.key.part.digest, part)
+    live: dict[str, Any] = await with_stored(asked, cache, NOW)
+    assert live["plan"] == {"do": "serve", "outcome": "hit", "refresh": False}
+    assert (live["stored"]["status"], live["stored"]["body_bytes"]) == (206, 6)
+    whole: dict[str, Any] = await with_stored(_explain("/db/scenes/7"), cache, NOW)
+    assert (whole["stored"], whole["plan"]["do"]) == (None, "fetch")
 
 
 async def test_what_was_stored_under_other_rules_is_not_shown_but_named() -> None:

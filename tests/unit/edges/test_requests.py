@@ -8,8 +8,9 @@ from aiohttp.http_parser import RawRequestMessage
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from proxy.edges.requests import parse_request
+from proxy.edges.requests import body_framing, parse_request
 from proxy.errors import ClientError
+from proxy.flow.framing import Chunked, Counted
 from tests.unit.caching.table import table
 
 Lines = list[tuple[bytes, bytes]]
@@ -47,6 +48,24 @@ def test_the_length_of_the_body(lines: Lines, expected: int | None) -> None:
     assert parse_request(message([*HOST, *lines]), "http", None)[1] == expected
 
 
+@pytest.mark.parametrize(
+    ("option", "left"),
+    [
+        (b"accept, X-Key", {"host", "connection", "cookie"}),
+        (b"close", {"host", "connection", "cookie", "accept", "x-key"}),
+        (b"Host, Cookie", {"connection", "accept", "x-key"}),
+    ],
+)
+def test_what_connection_names_is_gone_before_anything_is_keyed(
+    option: bytes, left: set[str]
+) -> None:
+    """RFC 9110 §7.6.1; the framing and the host were read before."""
+    sent = [(b"Accept", b"a"), (b"X-Key", b"k"), (b"Cookie", b"c"), (b"Connection", option)]
+    request, _ = parse_request(message([*HOST, *sent]), "http", None)
+    assert request.fields.names() == left
+    assert request.authority == "larder.test"
+
+
 CL, TE = b"Content-Length", b"Transfer-Encoding"
 REFUSED = table(
     ("two-lengths", "9112 §6.3", message([*HOST, (CL, b"1"), (CL, b"1")]), 400),
@@ -55,6 +74,9 @@ REFUSED = table(
     ("astronomical", "9110 §8.6", message([*HOST, (CL, b"9" * 19)]), 400),
     ("both-framings", "9112 §6.1", message([*HOST, (CL, b"1"), (TE, b"chunked")]), 400),
     ("coding-in-1.0", "9112 §6.1", message([(TE, b"chunked")], version=(1, 0)), 400),
+    ("coding-without-end", "9112 §6.3", message([*HOST, (TE, b"gzip")]), 400),
+    ("coding-within-chunks", "9112 §6.1", message([*HOST, (TE, b"gzip, Chunked")]), 501),
+    ("two-codings", "9112 §6.3", message([*HOST, (TE, b"gzip"), (TE, b"chunked")]), 400),
     ("no-host", "9112 §3.2", message([]), 400),
     ("host-list", "9112 §3.2", message([(b"Host", b"a, b")]), 400),
     ("host-with-fragment", "9112 §3.2", message([(b"Host", b"a#b")]), 400),
@@ -74,6 +96,33 @@ def test_what_is_refused(head: RawRequestMessage, status: int) -> None:
     with pytest.raises(ClientError) as refused:
         parse_request(head, "http", None)
     assert refused.value.status == status
+
+
+FRAMINGS = table(
+    ("none", "9112 §6.3", message(HOST), Counted, True),
+    ("length-0", "9112 §6.3", message([(CL, b"0")]), Counted, True),
+    ("length", "9112 §6.3", message([(CL, b"5")]), Counted, False),
+    ("chunked", "9112 §6.3", message([(TE, b"Chunked")]), Chunked, False),
+)
+
+
+@pytest.mark.parametrize(("head", "kind", "complete"), FRAMINGS)
+def test_how_the_body_is_read(head: RawRequestMessage, kind: type, complete: bool) -> None:
+    framing = body_framing(head)
+    assert framing is not None
+    assert (type(framing), framing.complete) == (kind, complete)
+
+
+FRAMING_FIELDS = {CL.decode(), TE.decode()}
+UNFRAMED = [row for row in REFUSED if FRAMING_FIELDS & set(row.values[0].headers)]
+
+
+@pytest.mark.parametrize(("head", "status"), UNFRAMED)
+def test_nothing_is_read_behind_a_head_that_is_refused_for_its_framing(
+    head: RawRequestMessage, status: int
+) -> None:
+    """Two places judge it: they may not differ, or what follows would be read as requests."""
+    assert (body_framing(head), status in {400, 501}) == (None, True)
 
 
 def test_a_target_is_the_bytes_that_came() -> None:

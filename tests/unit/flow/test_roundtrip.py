@@ -229,6 +229,18 @@ async def test_a_reset_is_never_the_end_of_a_body(connector: Connector, head: by
             await anext(chunks)
 
 
+async def test_trailers_are_there_once_the_body_has_ended(connector: Connector) -> None:
+    sent = CHUNKED + b"1\r\na\r\n0\r\nX-Sum: 1\r\n\r\n"
+    async with raw_upstream(replies(sent, OK)) as upstream:
+        answer = await ask(connector, upstream)
+        assert await read(answer) == b"a"
+        later = await ask(connector, upstream)
+        assert await read(later) == b"ok"
+        await connector.close()
+    assert answer.trailers == Fields([("X-Sum", "1")])
+    assert later.trailers == NO_FIELDS
+
+
 BROKEN_HEADS = [
     ("silence", (), "closed the connection without an answer"),
     ("part", (b"HTTP/1.1 200 O",), "closed the connection without an answer"),

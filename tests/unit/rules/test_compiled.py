@@ -14,7 +14,7 @@ from tests.unit.rules.support import identity, matched
 
 FULL = """
 version: 1
-server: {listen: "[::1]:80", admin: ":81", workers: "${W:-3}", max_body: 2KiB,
+server: {listen: "[::1]:80", admin: ":81", workers: "${W:-1}", max_body: 2KiB,
          tls: {cert: c.pem, key: k.pem}}
 store: {memory: {max_size: 2MiB, max_object: 3KiB}, shared: "${REDIS_URL:-sqlite:x.db}",
         compress: off, max_lag: 1m30s, max_object: 1MiB, max_size: 1GiB}
@@ -34,7 +34,7 @@ def test_what_a_full_file_says() -> None:
     config = config_of(FULL, {"KEY": "s3cret", "REDIS_URL": ""})
     server, store, upstream = config.server, config.store, config.upstreams[0]
     assert (server.listen, server.admin) == (Address("::1", 80), Address("0.0.0.0", 81))
-    assert (server.workers, server.max_body) == (3, 2048)
+    assert (server.workers, server.max_body) == (1, 2048)
     assert server.tls is not None
     assert (server.tls.cert, server.tls.key) == ("c.pem", "k.pem")
     assert (store.memory_max_size, store.memory_max_object, store.max_lag) == (2 << 20, 3 << 10, 90)
@@ -75,7 +75,9 @@ FLAGS = [("false", False), ("0", False), ("OFF", False), ("true", True), ("", Tr
 def test_switches_of_the_environment(value: str, on: bool) -> None:
     text = "store: {shared: 'redis://:pw@h'}\nupstreams: {a: {url: http://a}}"
     config = config_of(text, {"CACHE_ENABLED": value, "REDIS_ENABLED": value})
-    assert (config.caching, config.store.shared_kind) == (on, "redis" if on else "none")
+    # Without Redis the embedded store is the shared one, as if the file had named none.
+    shared = "redis://:pw@h" if on else "sqlite:var/cache.db"
+    assert (config.caching, config.store.shared) == (on, shared)
     assert (identity(config, request(target="/a/")) is Bypass.DISABLED) is not on
     assert "pw" not in repr(config)
 

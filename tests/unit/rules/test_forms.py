@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
-from proxy.rules.forms import parse_form
+from proxy.rules.forms import MAX_FIELDS, MAX_URLENCODED, is_too_much, parse_form
 
 TYPE = 'multipart/form-data; charset=utf-8; boundary="b c"'
 HEAD = 'Content-Disposition: form-data; name="n"'
@@ -30,7 +32,7 @@ def test_fields_of_a_multipart_body() -> None:
     assert fields is not None
     assert [field.name for field in fields] == ["n", "f"]
     assert fields[0].value == "value"
-    assert len(fields[1].value) == 64
+    assert fields[1].value == f"sha256:{hashlib.sha256(b'\r\nx').hexdigest()}"
     assert b"mp3" in fields[1].raw
 
 
@@ -54,3 +56,50 @@ MALFORMED = [
 @pytest.mark.parametrize(("content_type", "content"), MALFORMED)
 def test_what_is_no_form(content_type: str, content: bytes) -> None:
     assert parse_form(content_type, content) is None
+
+
+FILE = f"sha256:{'0' * 64}"
+IMITATIONS = [
+    (FILE, f"text:{FILE}"),
+    (f"text:{FILE}", f"text:text:{FILE}"),
+    (f"{FILE}0", f"{FILE}0"),
+    ("sha256:x", "sha256:x"),
+    ("text:x", "text:x"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), IMITATIONS)
+def test_no_text_reads_as_a_file_does(text: str, expected: str) -> None:
+    urlencoded = parse_form("application/x-www-form-urlencoded", f"n={text}".encode())
+    multipart = parse_form(TYPE, body(f"{HEAD}\r\n\r\n{text}"))
+    assert [field.value for field in (*(urlencoded or ()), *(multipart or ()))] == [expected] * 2
+
+
+ODD_ENDS = [("--b c--" + " " * 80, False), ("--b c--" + " " * 60, True), ("--b c--x", False)]
+
+
+@pytest.mark.parametrize(("end", "is_form"), ODD_ENDS)
+def test_what_may_follow_the_last_boundary(end: str, is_form: bool) -> None:
+    assert (parse_form(TYPE, body(f"{HEAD}\r\n\r\nv", end=end)) is not None) is is_form
+
+
+def test_a_part_with_an_endless_head_is_not_well_formed() -> None:
+    assert parse_form(TYPE, body(f"{HEAD}\r\nX: {'x' * 20_000}\r\n\r\nv")) is None
+
+
+URLENCODED = "application/x-www-form-urlencoded"
+SIZES = {
+    "as many fields as are told apart": (URLENCODED, b"&".join([b"a=1"] * MAX_FIELDS), False),
+    "one more": (URLENCODED, b"&".join([b"a=1"] * (MAX_FIELDS + 1)), True),
+    "long": (URLENCODED, b"a" * MAX_URLENCODED, False),
+    "too long": (URLENCODED, b"a" * (MAX_URLENCODED + 1), True),
+    "a long file": (TYPE, body(f"{HEAD}; filename=f\r\n\r\n{'x' * MAX_URLENCODED}"), False),
+    "parts": (TYPE, body(*[f"{HEAD}\r\n\r\nv"] * MAX_FIELDS), False),
+    "one part more": (TYPE, body(*[f"{HEAD}\r\n\r\nv"] * (MAX_FIELDS + 1)), True),
+    "no form": ("text/plain", b"&" * 3 * MAX_FIELDS, False),
+}
+
+
+@pytest.mark.parametrize(("kind", "content", "expected"), SIZES.values(), ids=SIZES)
+def test_how_much_of_a_form_is_taken_apart(kind: str, content: bytes, expected: bool) -> None:
+    assert is_too_much(kind, content) is expected

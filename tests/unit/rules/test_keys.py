@@ -111,6 +111,8 @@ QUERIES = [
     ("normalize: {query.size: {default: big}}", "?size=big", "", True),
     ("normalize: {query.size: lower}", "?size=BIG", "?size=big", True),
     ("ignore: [query.b]", "?a=1", "?a=2", False),
+    ("ignore: [query.utm_*]", "?a=1&utm_x=2;a=3", "?a=1", False),
+    ("ignore: [query]", "?a=1;b=2", "?b=2", False),
 ]
 
 
@@ -162,10 +164,46 @@ def test_requests_without_a_key(route: str, asked: Request, reason: Bypass) -> N
     assert identity(route_config(route), asked) is reason
 
 
-def test_a_get_with_a_body_has_no_key_under_ttl_http() -> None:
-    config = route_config(match="GET /a")
-    assert identity(config, request("GET", "/api/a", body="x")) is Bypass.GET_BODY
+@pytest.mark.parametrize(
+    "route", ["ttl: http", "ttl: 5m\nkey: 'k:{path}'", "ttl: 5m\nkey: {ignore: [body]}"]
+)
+def test_a_get_with_a_body_has_no_key_where_the_body_does_not_count(route: str) -> None:
+    config = route_config(route, match="GET /a")
+    for body in ("x", None):
+        assert identity(config, request("GET", "/api/a", body=body)) is Bypass.GET_BODY
     assert isinstance(identity(config, request("GET", "/api/a")), Identity)
+
+
+OVERRIDES = [
+    ("ttl: 5m", "x-http-method-override", True),
+    ("ttl: 5m", "X_HTTP_Method_Override", True),
+    ("ttl: 5m", "X-Original-URL", True),
+    ("ttl: 5m", "X-Original-Note", False),
+    ("ttl: 5m\nkey: {headers: [x-original-url]}", "X-Original-URL", False),
+]
+
+
+@pytest.mark.parametrize(("route", "name", "passes"), OVERRIDES)
+def test_fields_that_ask_for_another_request(route: str, name: str, passes: bool) -> None:
+    asked = request("POST", "/api/a", fields={name: "x"})
+    assert (identity(route_config(route), asked) is Bypass.OVERRIDE_FIELD) is passes
+
+
+PATHS = [
+    ("scope: shared", {"cookie": "a"}, "/api/a/..%2fb", True),
+    ("scope: [header.x-org]", {"cookie": "a", "x-org": "1"}, "/api/a/..%2fb", True),
+    ("scope: credential", {"cookie": "a"}, "/api/a/..%2fb", False),
+    ("scope: shared", {}, "/api/a/..%2fb", False),
+    ("scope: shared", {"cookie": "a"}, "/api/a/b", False),
+]
+
+
+@pytest.mark.parametrize(("scope", "fields", "target", "passes"), PATHS)
+def test_a_path_of_two_meanings_keeps_an_answer_to_its_asker(
+    scope: str, fields: dict[str, str], target: str, passes: bool
+) -> None:
+    config = route_config(f"ttl: 5m\n{scope}", match="GET /a/{rest:path}")
+    assert (identity(config, request("GET", target, fields=fields)) is Bypass.PATH) is passes
 
 
 HEADS = [

@@ -10,7 +10,6 @@ from proxy.rules.wire import (
     decode_segment,
     is_json,
     media_type,
-    public_target,
     query_pairs,
 )
 
@@ -53,17 +52,3 @@ def test_media_types(text: str, expected: tuple[str, str]) -> None:
 )
 def test_json_by_media_type(essence: str, expected: bool) -> None:
     assert is_json(essence) is expected
-
-
-TARGETS = [
-    ("/a", "/a"),
-    ("/a?b=1", "/a?b=1"),
-    ("/a?key=s&b=1&API_KEY=s", "/a?b=1"),
-    ("/a?access_token=s", "/a"),
-    ("/a?%6Bey=s", "/a"),
-]
-
-
-@pytest.mark.parametrize(("target", "expected"), TARGETS)
-def test_a_public_target_has_no_credential(target: str, expected: str) -> None:
-    assert public_target(target) == expected

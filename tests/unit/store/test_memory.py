@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
+
 from proxy.store.base import Record
 from proxy.store.memory import MemoryStore
 from tests.support.build import stored
@@ -74,4 +78,106 @@ def test_expired_entries_are_swept() -> None:
     clock.advance(1.0)
     assert [listed.key for listed in memory.entries(clock())] == [B]
     assert memory.sweep() == 1
+    assert memory.status().entries == 1
+
+
+MANY = 3000
+
+
+def full() -> MemoryStore:
+    """More than is reached at once: half under `t` at /t/, half under `u` at /u/."""
+    memory = MemoryStore(max_size=1 << 30, clock=ManualClock())
+    for number in range(MANY):
+        name = "tu"[number % 2]
+        entry = stored(b"", tags=("*", name), url=f"/{name}/{number}", born=(5, 0))
+        memory.place(number.to_bytes(32, "big"), Record(entry))
+    return memory
+
+
+def at(number: int) -> bytes:
+    return number.to_bytes(32, "big")
+
+
+def by_tag(memory: MemoryStore, value: str, *, soft: bool = False) -> None:
+    memory.invalidate_tag(value, (7, 0), soft=soft)
+
+
+def by_prefix(memory: MemoryStore, value: str, *, soft: bool = False) -> None:
+    memory.invalidate_where(lambda entry: entry.url.startswith(value), (7, 0), soft=soft)
+
+
+WIDE = [
+    pytest.param(by_tag, "*", [True, True], id="everything"),
+    pytest.param(by_tag, "t", [True, False], id="a tag of many"),
+    pytest.param(by_prefix, "/t/", [True, False], id="a prefix"),
+    pytest.param(by_prefix, "/none", [False, False], id="a prefix of nothing"),
+]
+
+
+@pytest.mark.parametrize(("invalidate", "value", "dead"), WIDE)
+def test_what_is_dead_is_not_found_however_many_are_still_to_be_removed(
+    invalidate: Callable[[MemoryStore, str], None], value: str, dead: list[bool]
+) -> None:
+    """A hit after the purge is wrong, also before its entries are reclaimed."""
+    memory = full()
+    invalidate(memory, value)
+    listed = {found.key for found in memory.entries(NOW)}
+    assert [at(number) not in listed for number in (MANY - 2, MANY - 1)] == dead
+    assert [memory.look(at(number), NOW) is None for number in (MANY - 2, MANY - 1)] == dead
+    while memory.reclaim():
+        pass
+    left = MANY * (2 - sum(dead)) // 2
+    assert memory.status().entries == left
+    assert [memory.look(at(number), NOW) is None for number in (0, 1)] == dead
+
+
+@pytest.mark.parametrize("invalidate", [by_tag, by_prefix])
+def test_a_slice_is_a_small_part_of_many(
+    invalidate: Callable[[MemoryStore, str], None],
+) -> None:
+    """One purge of a large memory may not hold the loop: it touches some hundred entries a turn."""
+    memory = full()
+    invalidate(memory, {by_tag: "t", by_prefix: "/"}[invalidate])
+    before = memory.status().entries
+    assert before is not None
+    assert before > MANY - 1000
+    memory.reclaim()
+    after = memory.status().entries
+    assert after is not None
+    assert 0 < before - after <= 1000
+
+
+def test_softly_invalidated_many_are_stale_at_once_and_stay() -> None:
+    memory = full()
+    by_tag(memory, "t", soft=True)
+    found, spared = memory.look(at(MANY - 2), NOW), memory.look(at(MANY - 1), NOW)
+    assert found is not None
+    assert spared is not None
+    assert (found.soft, spared.soft) == (True, False)
+    while memory.reclaim():
+        pass
+    found = memory.look(at(0), NOW)
+    assert found is not None
+    assert found.soft
+    assert memory.status().entries == MANY
+
+
+def test_what_was_fetched_after_a_purge_of_many_outlives_its_reclaiming() -> None:
+    memory = full()
+    by_tag(memory, "*")
+    memory.place(at(7), Record(stored(b"new", tags=("*", "u"), born=(7, 0))))
+    while memory.reclaim():
+        pass
+    assert memory.look(at(7), NOW) is not None
+    assert memory.status().entries == 1
+
+
+def test_a_memory_that_is_cleared_while_it_is_reclaimed_is_empty() -> None:
+    memory = full()
+    by_tag(memory, "*")
+    memory.clear()
+    assert (memory.status().entries, memory.status().size_bytes) == (0, 0)
+    assert memory.place(A, Record(stored()))
+    while memory.reclaim():
+        pass
     assert memory.status().entries == 1
