@@ -6,7 +6,6 @@ Invariant: an answer that broke off upstream is broken off for the client too.
 
 from __future__ import annotations
 
-import json
 from contextlib import aclosing
 from typing import TYPE_CHECKING, assert_never
 
@@ -27,6 +26,7 @@ from proxy.fields import Fields
 from proxy.flow.balance import UpstreamBreakerOpenError
 from proxy.flow.broadcast import CutOff
 from proxy.outcomes import ExchangeRecord, Outcome, Refusal
+from proxy.problem import CONTENT_TYPE, problem
 
 if TYPE_CHECKING:
     from proxy.client import Reply
@@ -176,8 +176,8 @@ async def refuse(
 ) -> None:
     """Answer with a problem document (RFC 9457) of our own."""
     visit.status, visit.reason, visit.outcome = status, reason, outcome
-    body = problem(status, detail or reason.sentence, reason)
-    fields = Fields((("Content-Type", "application/problem+json"), ("Cache-Control", "no-store")))
+    body = problem(status, detail or reason.sentence, reason.sentence, reason=reason)
+    fields = Fields((("Content-Type", CONTENT_TYPE), ("Cache-Control", "no-store")))
     fields = client_fields(None, status, fields, visit.story(), now)
     await reply.start(status, "", fields, len(body))
     await reply.write(body)
@@ -192,9 +192,3 @@ async def answer_last(visit: Visit, reply: Reply, now: float) -> None:
     await reply.start(own.status, "", fields, len(own.body))
     await reply.write(own.body)
     await reply.end()
-
-
-def problem(status: int, detail: str, reason: Refusal) -> bytes:
-    """A problem document; `reason` is the word that log and metric say, too."""
-    content = {"title": reason.sentence, "status": status, "detail": detail, "reason": reason.value}
-    return json.dumps(content).encode()

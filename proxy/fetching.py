@@ -21,7 +21,7 @@ from proxy.decisions.switching import SWITCHING
 from proxy.errors import ClientError, ClientGone, UpstreamConnectError, UpstreamError
 from proxy.flow import collected
 from proxy.flow.balance import UpstreamBreakerOpenError
-from proxy.flow.broadcast import Abandoned, Broadcast
+from proxy.flow.broadcast import PATIENCE_S, Abandoned, Broadcast
 from proxy.flow.budget import Budget, Lease
 from proxy.outcomes import Bypass, NotStored
 from proxy.store.base import Fact, FactKind
@@ -49,7 +49,8 @@ ERROR_BODY = 64 * 1024
 class Fetcher:
     """Runs errands. `clock` is epoch seconds; `max_object` bounds what is recorded, in bytes.
 
-    `budget` bounds what all of them hold of the bodies they pass on.
+    `budget` bounds what all of them hold of the bodies they pass on; `patience` is how long,
+    in seconds, one client may hold up others that wait for the same body.
     """
 
     cache: Cache
@@ -57,6 +58,7 @@ class Fetcher:
     clock: Callable[[], float]
     max_object: int
     budget: Budget = field(default_factory=Budget)
+    patience: float = PATIENCE_S
 
     async def fly(self, flight: Flight[Landing], client: UpstreamClient, errand: Errand) -> None:
         """Call the upstream, land the flight, see the body to its end, store."""
@@ -225,7 +227,7 @@ class Fetcher:
         """Let everybody read along, and record the body where it may be kept."""
         keeping = isinstance(landing.plan, Keep)
         limit = self._limit(landing.errand) if keeping else ERROR_BODY
-        body = landing.body = Broadcast(limit, budget=self.budget)
+        body = landing.body = Broadcast(limit, budget=self.budget, patience=self.patience)
         landing.first = None if flight.leader_left else body.reader()
         landing.selecting = selecting_fields(
             landing.errand.route,
@@ -237,13 +239,13 @@ class Fetcher:
             landing.not_stored = landing.plan.reason
         flight.land(landing)
         try:
-            await self._pass_on(landing, body, response, chunks)
-            await flight.heard()
+            await self._pass_on(flight, landing, body, response, chunks)
         finally:
             body.close()
 
     async def _pass_on(
         self,
+        flight: Flight[Landing],
         landing: Landing,
         body: Broadcast,
         response: Response,
@@ -251,6 +253,7 @@ class Fetcher:
     ) -> None:
         keeping = isinstance(landing.plan, Keep)
         try:
+            await flight.heard()
             async for chunk in chunks:
                 await body.write(chunk)
             if keeping:

@@ -134,7 +134,6 @@ class StoredResponse:
     stale_if_error: float = 0.0
     must_revalidate: bool = False
     no_cache: bool = False
-    no_cache_fields: tuple[str, ...] = ()
     selecting: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     born: Position = START

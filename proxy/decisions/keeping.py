@@ -91,19 +91,15 @@ def keep_answer(
             return NotStored.PARTIAL
         response = as_whole(response)
     whole = subject.with_response(response, body)
-    refusal = _refuses_body(route, whole, response, body)
+    refusal = _refuses_body(route, whole, response, body, is_part=part is not None)
     if refusal is not None:
         return refusal
     tags = route.tags(whole)
     if tags is None:
         return NotStored.MISSING_SELECTOR
-    if isinstance(route.ttl, HttpTtl):
-        timing = _http_timing(route, whole, response)
-    else:
-        lifetime = route.lifetime(whole, now, jitter)
-        if lifetime is None or lifetime <= 0:
-            return NotStored.EXPIRED
-        timing = _ruled_timing(route, whole, response, lifetime)
+    timing = _timing(route, whole, response, now, jitter)
+    if isinstance(timing, NotStored):
+        return timing
     return StoredResponse(
         status=status,
         reason=reason,
@@ -131,14 +127,25 @@ def keep_answer(
 
 
 def _refuses_body(
-    route: Route, whole: Subject, response: Response, body: bytes
+    route: Route, whole: Subject, response: Response, body: bytes, *, is_part: bool
 ) -> NotStored | None:
-    if not isinstance(route.ttl, HttpTtl):
+    if not isinstance(route.ttl, HttpTtl) and not is_part:
         if not body and response.status == OK and whole.request.method != "HEAD":
             return NotStored.EMPTY
         if not is_complete(response.fields.get("content-type"), body, route.stream_complete):
             return NotStored.TRUNCATED
     return None if route.admits(whole) else NotStored.RULE
+
+
+def _timing(
+    route: Route, whole: Subject, response: Response, now: float, jitter: float
+) -> Timing | NotStored:
+    if isinstance(route.ttl, HttpTtl):
+        return _http_timing(route, whole, response)
+    lifetime = route.lifetime(whole, now, jitter)
+    if lifetime is None or lifetime <= 0:
+        return NotStored.EXPIRED
+    return _ruled_timing(route, whole, response, lifetime)
 
 
 def _http_timing(route: Route, whole: Subject, response: Response) -> Timing:

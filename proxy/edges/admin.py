@@ -28,10 +28,11 @@ from proxy.edges.listing import routes_listed
 from proxy.edges.logs import AUDIT
 from proxy.edges.members import read_json, read_query
 from proxy.edges.openapi import document
-from proxy.edges.problem import CONTENT_TYPE, ApiError
+from proxy.edges.problem import ApiError
 from proxy.edges.readings import samples
 from proxy.errors import StoreError
 from proxy.outcomes import NotServed
+from proxy.problem import CONTENT_TYPE
 from proxy.store.base import Found
 
 _MAX_BODY: Final = 1 << 20
@@ -208,7 +209,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         error = _as_api_error(request, failure)
     return web.Response(
         status=error.status,
-        text=error.render(),
+        body=error.render(),
         content_type=CONTENT_TYPE,
         headers=error.headers,
     )

@@ -79,6 +79,7 @@ class App:
         self._state = State.STARTING
         self._reloading = asyncio.Lock()
         self._dropped_log_lines: Callable[[], int] = lambda: 0
+        self.lost_invalidations = 0
         self.metrics = metrics
         self.stats = Statistics(clock())
         self.cache = cache
@@ -178,7 +179,7 @@ class App:
             self.exchange.observe(logs.access)
             stack.push_async_callback(tasks.drain, FLUSH_S)
             stack.push_async_callback(self._connector.close)
-            stack.push_async_callback(self.cache.close, FLUSH_S)
+            stack.push_async_callback(self._close_cache)
             await self.cache.start()
             admin = settings.admin or config.server.admin
             require_token(admin, settings.admin_token)
@@ -216,6 +217,9 @@ class App:
         stack.push_async_callback(self._drain, server, listener)
         host, port = listener.sockets[0].getsockname()[:2]
         return _url(scheme, host, port)
+
+    async def _close_cache(self) -> None:
+        self.lost_invalidations = await self.cache.close(FLUSH_S)
 
     async def _drain(self, server: ProxyServer, listener: asyncio.Server) -> None:
         self._state = State.DRAINING
@@ -271,7 +275,7 @@ async def running(
         yield app
 
 
-async def _run(settings: Settings, env: Mapping[str, str]) -> None:
+async def _run(settings: Settings, env: Mapping[str, str]) -> int:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     # Before anything listens: whoever sees it up may end it, and gets an orderly end.
@@ -281,9 +285,9 @@ async def _run(settings: Settings, env: Mapping[str, str]) -> None:
     async with running(settings, env) as app:
         loop.add_signal_handler(signal.SIGHUP, lambda: tasks.spawn(app.reload(), "reload"))
         await stop.wait()
+    return 1 if app.lost_invalidations else 0
 
 
 def run(settings: Settings, env: Mapping[str, str]) -> int:
-    """Serve until SIGTERM or SIGINT; the exit code."""
-    uvloop.run(_run(settings, env))
-    return 0
+    """Serve until SIGTERM or SIGINT; the exit code, 1 if invalidations are lost."""
+    return uvloop.run(_run(settings, env))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 from aiohttp.http import HttpRequestParser
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
@@ -43,8 +43,8 @@ READ_BUFFER = 64 * 1024
 MAX_QUEUE = 32
 """Requests parsed ahead of the one that is served; more of them pause the socket."""
 
-Received = tuple[RawRequestMessage | None, Inbox]
-"""A request's head and body; None for what is none."""
+Received = tuple[RawRequestMessage | ClientError, Inbox]
+"""A request's head and body; the refusal in place of a head that is none."""
 
 
 class ClientConnection(RequestHandler):
@@ -129,9 +129,9 @@ class ClientConnection(RequestHandler):
             return
         try:
             messages, _, _ = self._parser.feed_data(data[back:end])
-        except HttpProcessingError:
+        except HttpProcessingError as error:
             self._deaf = True
-            self._enqueue(None)
+            self._enqueue(_refusal(error, data))
             return
         for message, _ in messages:
             self._take_request(message)
@@ -148,7 +148,7 @@ class ClientConnection(RequestHandler):
             self._body.end()
         self._enqueue(message)
 
-    def _enqueue(self, message: RawRequestMessage | None) -> None:
+    def _enqueue(self, message: RawRequestMessage | ClientError) -> None:
         self._request_count += 1
         self._queue.append((message, self._body))
         if self._waiter is not None and not self._waiter.done():
@@ -229,3 +229,14 @@ class ClientConnection(RequestHandler):
         if self._half_open is not None:
             self._half_open.cancel()
         super().connection_lost(exc)
+
+
+def _refusal(error: HttpProcessingError, data: bytes) -> ClientError:
+    """The answer to a head the parser refused. Quotes nothing of it (RFC 9110 §15.5)."""
+    if isinstance(error, LineTooLong):
+        if b"\r\n" not in data[:MAX_LINE]:
+            return ClientError(414, f"the request target is longer than {MAX_LINE} bytes")
+        return ClientError(431, f"a field is longer than {MAX_LINE} bytes")
+    if "Too many headers" in error.message:
+        return ClientError(431, f"there are more than {MAX_FIELDS} fields")
+    return ClientError(400, "the request is not valid HTTP")

@@ -12,7 +12,7 @@ from typing import Final
 
 from proxy.edges.endpoints import ENDPOINTS, Endpoint
 from proxy.edges.members import Member, Schema, object_schema, schema_of
-from proxy.edges.problem import CONTENT_TYPE
+from proxy.problem import CONTENT_TYPE
 
 _ALWAYS: Final = (400, 403, 421, 500)
 _WITH_TOKEN: Final = (401,)

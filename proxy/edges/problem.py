@@ -6,14 +6,10 @@ Knows nothing of HTTP libraries nor of endpoints. Invariant: a problem has `stat
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from http import HTTPStatus
-from typing import Final
 
 from proxy.errors import LarderError
-
-CONTENT_TYPE: Final = "application/problem+json"
+from proxy.problem import problem
 
 
 class ApiError(LarderError):
@@ -31,13 +27,6 @@ class ApiError(LarderError):
         self.headers = headers
         self.members = members
 
-    def render(self) -> str:
+    def render(self) -> bytes:
         """The body of the answer that tells of it."""
-        body = {
-            "type": "about:blank",
-            "title": HTTPStatus(self.status).phrase,
-            "status": self.status,
-            "detail": str(self),
-            **self.members,
-        }
-        return json.dumps(body, indent=2) + "\n"
+        return problem(self.status, str(self), **self.members)

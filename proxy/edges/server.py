@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from proxy.caching.cache_status import render
 from proxy.edges.connection import ClientConnection
 from proxy.edges.requests import parse_request
 from proxy.edges.wire import WireBody, WireReply
 from proxy.errors import ClientError, ClientGone
 from proxy.fields import Fields
 from proxy.flow.budget import Budget
+from proxy.outcomes import Refusal
+from proxy.problem import CONTENT_TYPE, problem
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -126,7 +128,7 @@ class ProxyConnection(ClientConnection):
                 if self._handler_waiter is not None and not self._handler_waiter.done():
                     self._handler_waiter.set_result(None)
             if not keep or self._close or self._server.draining:
-                if message is None or not payload.ended or payload.error is not None:
+                if isinstance(message, ClientError) or not payload.ended or payload.error is not None:
                     await self._linger()
                 break
             self._await_next()
@@ -154,14 +156,11 @@ class ProxyConnection(ClientConnection):
                 self._next_keepalive_close_time, self._process_keepalive
             )
 
-    async def _serve(self, message: RawRequestMessage | None, payload: Inbox) -> bool:
+    async def _serve(self, message: RawRequestMessage | ClientError, payload: Inbox) -> bool:
         """Answer one request; whether the connection can serve another."""
-        if message is None:
-            reply = WireReply(self, "GET", (1, 1), expects=False)
-            log.info("refused a malformed request from %s", self.peername)
-            return await self._refuse_unread(
-                reply, ClientError(400, "the request is not valid HTTP")
-            )
+        if isinstance(message, ClientError):
+            log.info("refused a request from %s: %s", self.peername, message.detail)
+            return await self._refuse_unread(WireReply(self, "GET", (1, 1), expects=False), message)
         version = (message.version.major, message.version.minor)
         expects = message.headers.get("Expect", "").lower() == "100-continue"
         reply = WireReply(self, message.method, version, expects=expects and version >= (1, 1))
@@ -204,18 +203,13 @@ class ProxyConnection(ClientConnection):
             reply.abort()
             return False
         reply.keep_alive = False
-        body = problem(error.status, error.detail)
-        fields = Fields((("Content-Type", "application/problem+json"),))
+        reason = Refusal.INTERNAL if error.status >= 500 else Refusal.BAD_REQUEST
+        body = problem(error.status, error.detail, reason.sentence, reason=reason)
+        fields = Fields(
+            (("Content-Type", CONTENT_TYPE), ("Cache-Status", render(None, detail=reason)))
+        )
         with contextlib.suppress(ClientGone):
             await reply.start(error.status, "", fields, len(body))
             await reply.write(body)
             await reply.end()
         return False
-
-
-def problem(status: int, detail: str, word: str = "") -> bytes:
-    """A problem document (RFC 9457); `word` is the reason's, for programs to compare."""
-    content: dict[str, object] = {"status": status, "detail": detail}
-    if word:
-        content["reason"] = word
-    return json.dumps({"title": "Larder", **content}).encode()

@@ -5,17 +5,23 @@ It knows the stores' constructors; nothing of requests.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from proxy.flow import tasks
 from proxy.rules.settings import Compress
 from proxy.store.build import shared_store
 from proxy.store.cache import Cache
+from proxy.store.fact_file import FactFile
 from proxy.store.memory import MemoryStore
 
 if TYPE_CHECKING:
     from proxy.rules.settings import StoreSettings
+    from proxy.store.base import SharedStore
     from proxy.store.guard import OnOperation
+
+STATE: Final = Path("var")
+"""Where what belongs to no file is kept, in the working directory."""
 
 
 def open_cache(settings: StoreSettings, on_operation: OnOperation) -> Cache:
@@ -35,4 +41,16 @@ def open_cache(settings: StoreSettings, on_operation: OnOperation) -> Cache:
         max_lag=settings.max_lag,
         max_object=settings.max_object,
         on_operation=on_operation,
+        fact_file=None if shared is None else fact_file(settings, shared),
     )
+
+
+def fact_file(settings: StoreSettings, shared: SharedStore) -> FactFile:
+    """Where invalidations wait that the store has not taken: next to the SQLite file, or in var/.
+
+    Its name is that of the store, so that another store never gets them.
+    """
+    if settings.shared_kind == "sqlite":
+        file = Path(settings.shared.partition(":")[2])
+        return FactFile(file.parent, f"sqlite:{file.name}")
+    return FactFile(STATE, shared.name)

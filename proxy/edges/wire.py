@@ -8,12 +8,12 @@ that breaks off never looks complete to the client; no write waits longer than `
 from __future__ import annotations
 
 import asyncio
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from proxy.errors import ClientError, ClientGone
 from proxy.fields import NO_FIELDS, Fields
 from proxy.flow.budget import Budget, Lease
+from proxy.problem import phrase
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -245,16 +245,9 @@ class WireReply:
 
 def _lines(status: int, reason: str, fields: Fields) -> bytes:
     """A status line and field lines; ValueError if they would be more lines than they are."""
-    line = f"HTTP/1.1 {status} {reason or _phrase(status)}\r\n".encode("latin-1")
+    line = f"HTTP/1.1 {status} {reason or phrase(status)}\r\n".encode("latin-1")
     lines = line + fields.to_bytes()
     # Whoever made such fields has a defect: the parsers let none through.
     if not lines.count(b"\n") == lines.count(b"\r") == len(fields) + 1:
         raise ValueError("a field has a line break")
     return lines
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return ""

@@ -70,8 +70,8 @@ class Flight(Generic[L]):
     async def heard(self) -> None:
         """Wait, once it has landed, until all who waited for that have acted on it.
 
-        1. it lands; 2. its body ends at once and is let go; 3. only now a follower goes on: it
-        would come too late for its place. So the body is let go when this returns.
+        1. it lands; 2. its body begins, and so much comes that nobody can join any more; 3. only
+        now those who waited go on. So the body begins when this returns.
         """
         if self._followers:
             self._heard = asyncio.get_running_loop().create_future()
@@ -84,7 +84,7 @@ class Flight(Generic[L]):
         before that, `leader_left` tells the flight to keep no place.
         """
         try:
-            return await self.landed()
+            return await asyncio.shield(self._landing)
         except asyncio.CancelledError:
             self.leader_left = True
             if self._landing.done() and self._landing.exception() is None:

@@ -52,7 +52,7 @@ COMPRESS: Final = Field(
     "compress", w.words("zstd", "off"), "How bodies are packed in the shared tier."
 )
 MAX_LAG: Final = Field(
-    "max_lag", w.DURATION, "How long memory serves on while the journal is out of reach."
+    "max_lag", w.lag(), "How long memory serves on while the journal is out of reach, or forever."
 )
 MAX_OBJECT: Final = Field("max_object", w.SIZE, "The largest body stored at all. Default 16MiB.")
 MAX_SIZE: Final = Field("max_size", w.SIZE, "The largest the SQLite file may grow. Default 1GiB.")
@@ -264,15 +264,8 @@ ROUTES: Final = Field(
 UPSTREAM_RECORD: Final = Record(
     "an upstream",
     (
-        UPSTREAM_URL,
-        MOUNT,
-        UPSTREAM_HOST,
-        UPSTREAM_HEADERS,
-        TIMEOUT,
-        RETRY,
-        BREAKER,
-        UPSTREAM_CREDENTIALS,
-        ROUTES,
+        *(UPSTREAM_URL, MOUNT, UPSTREAM_HOST, UPSTREAM_HEADERS, TIMEOUT, RETRY, BREAKER),
+        *(UPSTREAM_CREDENTIALS, ROUTES),
     ),
     later=("preset",),
 )

@@ -6,6 +6,7 @@ it is parsed, and its JSON Schema.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -24,6 +25,7 @@ _NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 _FRAMING: Final = frozenset(
     {"connection", "content-length", "transfer-encoding", "te", "trailer", "upgrade"}
 )
+_LEAST_LAG_S: Final = 0.1
 _STATUSES: Final = range(100, 600)
 
 
@@ -221,6 +223,20 @@ FIELD_VALUE: Final = Single(
 
 def _ttl(text: str) -> float | str | None:
     return text if text in ("http", "off") else units.parse_duration(text)
+
+
+def _lag(text: str) -> float | None:
+    seconds = math.inf if text == "forever" else units.parse_duration(text)
+    if seconds is not None and seconds < _LEAST_LAG_S:
+        raise Refusal("shorter than following the journal takes: write 100ms or more")
+    return seconds
+
+
+def lag() -> Single[float]:
+    """A duration of 100ms at least, or `forever`."""
+    schema: Schema = {"anyOf": [{"const": "forever"}, DURATION.json]}
+    forms = f"{units.DURATION_FORMS}; 100ms at least, or forever"
+    return Single("a duration", forms, from_text(_lag), schema)
 
 
 def ttl_word() -> Single[float | str]:

@@ -53,7 +53,7 @@ class _Head(msgspec.Struct, array_like=True, frozen=True):
     stale_if_error: float
     must_revalidate: bool
     no_cache: bool
-    no_cache_fields: tuple[bytes, ...]
+    unused: tuple[bytes, ...]
     selecting: tuple[bytes, ...]
     tags: tuple[bytes, ...]
     born: tuple[int, int]
@@ -185,7 +185,7 @@ def _head_of(record: Record, body: bytes) -> _Head:
         stale_if_error=answer.stale_if_error,
         must_revalidate=answer.must_revalidate,
         no_cache=answer.no_cache,
-        no_cache_fields=tuple(map(text_out, answer.no_cache_fields)),
+        unused=(),
         selecting=tuple(map(text_out, answer.selecting)),
         tags=tuple(map(text_out, entry.tags)),
         born=entry.born,
@@ -235,7 +235,6 @@ def _compose(head: _Head, body: bytes) -> Stored:
         stale_if_error=head.stale_if_error,
         must_revalidate=head.must_revalidate,
         no_cache=head.no_cache,
-        no_cache_fields=tuple(map(text_in, head.no_cache_fields)),
         selecting=tuple(map(text_in, head.selecting)),
         tags=tuple(map(text_in, head.tags)),
         born=head.born,

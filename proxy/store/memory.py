@@ -29,7 +29,6 @@ from proxy.store.base import (
 from proxy.store.sharing import Sharing
 from proxy.store.tag_index import TagIndex
 
-
 SLICE: Final = 500
 """How many entries an invalidation or a `reclaim` looks at in one go: a millisecond or two."""
 

@@ -39,13 +39,12 @@ class Pending:
 
     def add(self, facts: Iterable[Fact]) -> None:
         """Queue them; one that waits already takes no more room."""
-        before = len(self._facts)
         for fact in facts:
+            self._version += fact not in self._facts
             self._stated += 1
             self._facts[fact] = self._stated
         if len(self._facts) > self._limit:
             self._facts = {Fact(FactKind.TAG, EVERYTHING): self._stated}
-        self._version += len(self._facts) != before
 
     def snapshot(self) -> dict[Fact, int]:
         """All that wait, with their numbers."""

@@ -34,7 +34,8 @@ from proxy.store.base import (
 from proxy.store.sqlite_entries import EntryRows
 from proxy.store.sqlite_file import SqliteFile
 
-_POLL_S: Final = 0.02
+_POLL_S: Final = 0.03
+"""How often the journal is looked at while another process uses the file."""
 
 Value = TypeVar("Value")
 
@@ -59,6 +60,7 @@ class SqliteStore:
         self._write_s = write_s
         self._file = SqliteFile(path, idle=self._clean)
         self._epoch = ""
+        self._others = True
         self._appended = asyncio.Event()
 
     @property
@@ -170,7 +172,10 @@ class SqliteStore:
         await self._replacing(note)
 
     async def read(self, after: Position, wait_s: float) -> tuple[JournalRecord, ...]:
-        """The records after a position; other processes' are seen by asking again and again."""
+        """The records after a position; other processes' are seen by asking again and again.
+
+        As long as there are any: each `beat` tells. A newcomer is known with the next.
+        """
         asked_until = time.monotonic() + wait_s
         while True:
             appended = self._appended
@@ -179,7 +184,7 @@ class SqliteStore:
             if records or left <= 0:
                 return records
             try:
-                async with asyncio.timeout(min(_POLL_S, left)):
+                async with asyncio.timeout(min(_POLL_S, left) if self._others else left):
                     await appended.wait()
             except TimeoutError:
                 continue
@@ -217,12 +222,13 @@ class SqliteStore:
         """Renew a lease; the journal's end."""
         now = self._clock()
 
-        def renew(db: sqlite3.Connection) -> Position:
+        def renew(db: sqlite3.Connection) -> tuple[Position, bool]:
             self._check(db, self._epoch)
             sqlite_journal.renew(db, beat, now)
-            return sqlite_journal.end(db)
+            return sqlite_journal.end(db), sqlite_journal.is_shared(db)
 
-        return await self._replacing(renew)
+        end, self._others = await self._replacing(renew)
+        return end
 
     async def leave(self, instance: str) -> None:
         """End a lease."""

@@ -159,6 +159,11 @@ def renew(db: sqlite3.Connection, beat: Beat, now: float) -> None:
     db.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?)", row)
 
 
+def is_shared(db: sqlite3.Connection) -> bool:
+    """Whether more than one instance has a lease."""
+    return len(db.execute("SELECT 1 FROM leases LIMIT 2").fetchall()) > 1
+
+
 def leave(db: sqlite3.Connection, instance: str) -> None:
     """End a lease."""
     db.execute("DELETE FROM leases WHERE instance = ?", (instance,))

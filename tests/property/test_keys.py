@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import posixpath
 from decimal import Decimal
+from urllib.parse import unquote
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.rules.values import MISSING, canonical, delimit, parse_json
+from proxy.rules.targets import climbs_out, has_dot_segments, normal_target
+from proxy.rules.values import MISSING, canonical, canonical_in_pieces, delimit, parse_json
 from tests.support.build import request
 from tests.support.rules import config_of
 from tests.unit.rules.support import digest as digest_of
@@ -123,3 +126,33 @@ def test_different_numbers_never_share_a_key(left: str, last: str) -> None:
     right = left[:-1] + last
     same = canonical_number(left) == canonical_number(right)
     assert not same or Decimal(left) == Decimal(right)
+
+
+@given(VALUES)
+def test_a_large_value_is_keyed_like_a_small_one(value: object) -> None:
+    parsed = parse_json(json.dumps(value).encode())
+    assert parsed is not MISSING
+    assert canonical_in_pieces(parsed) == canonical(parsed)
+
+
+PATHS = st.lists(
+    st.sampled_from(["a", "/", "\\", ".", "%2e", "%2F", "%5c", "%252e", ";", "%65", "é"]),
+    max_size=9,
+).map(lambda parts: "/" + "".join(parts))
+
+
+@given(PATHS)
+def test_one_spelling_of_a_target_is_stable_and_has_no_dot_segments_of_its_own(path: str) -> None:
+    once = normal_target(path)
+    assert normal_target(once) == once
+    assert not {".", ".."} & set(once.split("/"))
+
+
+@given(PATHS)
+def test_no_server_leaves_the_base_path_by_what_goes_up(path: str) -> None:
+    """Whichever of these it decodes: the path under the base must stay under the base."""
+    once = unquote(path)
+    readings = [path, once, unquote(once), *(p.replace("\\", "/") for p in (once, unquote(once)))]
+    left = [r for r in readings if not posixpath.normpath(f"/base{r}/x").startswith("/base")]
+    assert not left or climbs_out(path)
+    assert not climbs_out(path) or has_dot_segments(path)

@@ -23,6 +23,7 @@ FLOORS: Mapping[str, int] = {
     "proxy.fields": 0,
     "proxy.messages": 0,
     "proxy.outcomes": 0,
+    "proxy.problem": 0,
     "proxy.caching": 1,
     "proxy.rules": 2,
     "proxy.decisions": 3,

@@ -15,6 +15,7 @@ from proxy.edges.server import ProxyServer
 from proxy.exchange import Exchange
 from proxy.fetching import Fetcher
 from proxy.flow import tasks
+from proxy.flow.broadcast import PATIENCE_S
 from proxy.flow.connection import Connector
 from proxy.flow.flights import Flights
 from proxy.flow.upstream import Chance, UpstreamClient
@@ -95,6 +96,7 @@ async def small_proxy(
     *,
     dice: Callable[[], float] = lambda: 0.0,
     make_cache: Callable[..., Cache] = Cache,
+    patience: float = PATIENCE_S,
 ) -> AsyncIterator[SmallProxy]:
     """Serve the rules of `text`; ends its flights and closes its connections at the end."""
     connector = Connector()
@@ -117,6 +119,7 @@ async def small_proxy(
             shelf=Shelf(cache=cache, clock=clock, dice=dice),
             clock=clock,
             max_object=MAX_OBJECT,
+            patience=patience,
         ),
         clock=clock,
         timer=clock,

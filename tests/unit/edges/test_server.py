@@ -110,12 +110,12 @@ REFUSED: dict[str, tuple[str, bytes, int]] = {
     "http-2.0-line": ("9110 §2.5", b"GET / HTTP/2.0\r\n" + HOST + b"\r\n", 505),
     "http-1.2-line": ("9112 §2.3", b"GET / HTTP/1.2\r\n" + HOST + b"\r\n", 400),
     "tls": ("9112 §2", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
-    "endless-line": ("9112 §3", b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\n", 400),
-    "endless-field": ("9110 §5.4", b"GET / HTTP/1.1\r\nX: " + b"a" * 200_000 + b"\r\n", 400),
+    "endless-line": ("9112 §3", b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\n", 414),
+    "endless-field": ("9110 §5.4", b"GET / HTTP/1.1\r\nX: " + b"a" * 200_000 + b"\r\n", 431),
     "endless-fields": (
         "9110 §5.4",
         b"GET / HTTP/1.1\r\n" + HOST + b"X: a\r\n" * 1000 + b"\r\n",
-        400,
+        431,
     ),
 }
 

@@ -9,7 +9,8 @@ import pytest
 from proxy.errors import UpstreamError
 from proxy.fields import Fields
 from proxy.flow import tasks
-from proxy.flow.broadcast import Abandoned, Broadcast, Reader
+from proxy.flow.broadcast import Abandoned, Broadcast, CutOff, Reader
+from proxy.flow.budget import Budget
 
 
 def joined(body: Broadcast) -> Reader:
@@ -146,3 +147,94 @@ async def test_a_reader_that_waits_is_woken_by_a_failure() -> None:
     async with asyncio.timeout(1):
         await asyncio.wait([reading])
     assert isinstance(reading.exception(), UpstreamError)
+
+
+async def test_a_reader_that_holds_up_one_that_has_read_all_is_cut_off() -> None:
+    told: list[str] = []
+    body = Broadcast(0, window=10, patience=0)
+    slow, quick = joined(body), tasks.spawn(read_all(joined(body)), "quick")
+    slow.on_cut = lambda: told.append("cut off")
+    async with asyncio.timeout(1):
+        for _ in range(3):
+            await body.write(b"x" * 20)
+        body.end()
+        assert await quick == b"x" * 60
+    assert (slow.was_cut, slow.ready, told) == (True, True, ["cut off"])
+    with pytest.raises(CutOff):
+        await read_all(slow)
+
+
+async def test_a_reader_that_nobody_waits_behind_may_be_as_slow_as_it_likes() -> None:
+    body = Broadcast(0, window=10, patience=0)
+    slow = joined(body)
+    writing = tasks.spawn(body.write(b"x" * 20), "write")
+    await asyncio.wait([writing], timeout=0.01)
+    assert (writing.done(), slow.was_cut) == (False, False)
+    slow.close()
+    with pytest.raises(Abandoned):
+        await writing
+
+
+async def test_of_readers_that_are_all_behind_none_is_cut_off() -> None:
+    """None of them waits for the others: there is more to read for each."""
+    body = Broadcast(0, window=10, patience=0)
+    readers = [joined(body), joined(body)]
+    writing = tasks.spawn(body.write(b"x" * 20), "write")
+    await asyncio.wait([writing], timeout=0.01)
+    assert [writing.done(), *(reader.was_cut for reader in readers)] == [False] * 3
+    for reader in readers:
+        reader.close()
+    await asyncio.wait([writing])
+
+
+async def test_without_room_in_the_budget_recording_stops_and_readers_get_it_all() -> None:
+    budget = Budget(100)
+    body = Broadcast(1000, window=10, budget=budget)
+    reading = tasks.spawn(read_all(joined(body)), "read")
+    async with asyncio.timeout(1):
+        for _ in range(10):
+            await body.write(b"x" * 30)
+        body.end()
+        assert await reading == b"x" * 300
+    assert (body.whole, body.lost, body.crowded, budget.held) == (False, True, True, 0)
+
+
+async def test_past_the_limit_it_is_lost_but_not_for_want_of_room() -> None:
+    body = Broadcast(10)
+    reader = joined(body)
+    await body.write(b"x" * 11)
+    assert (body.lost, body.crowded, reader.ready) == (True, False, True)
+
+
+async def test_a_stored_body_is_retained_once_for_all_who_still_read_it() -> None:
+    budget = Budget(100)
+    body = Broadcast(100, budget=budget)
+    slow = joined(body)
+    await body.write(b"one ")
+    await body.write(b"two")
+    whole = body.body()
+    body.share(whole)
+    body.end()
+    body.close()
+    chunks = [chunk async for chunk in slow.chunks()]
+    assert [bytes(chunk) for chunk in chunks] == [b"one ", b"two"]
+    assert all(isinstance(chunk, memoryview) and chunk.obj is whole for chunk in chunks)
+    assert budget.held == 0
+
+
+async def test_what_is_closed_is_let_go_as_the_last_reader_passes_it() -> None:
+    budget = Budget(100)
+    body = Broadcast(100, budget=budget)
+    chunks = joined(body).chunks()
+    await body.write(b"x" * 10)
+    await body.write(b"y" * 10)
+    body.end()
+    held = [budget.held]
+    body.close()
+    assert body.reader() is None
+    await anext(chunks)
+    await anext(chunks)
+    held.append(budget.held)
+    with pytest.raises(StopAsyncIteration):
+        await anext(chunks)
+    assert [*held, budget.held] == [20, 10, 0]

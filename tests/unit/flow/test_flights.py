@@ -146,3 +146,38 @@ async def test_a_hit_for_miss_mark_is_forgotten_after_a_while(
     assert (flights.is_unshared(b"k"), flights.is_unshared(b"other")) == (True, False)
     clock.advance(10.5)
     assert not flights.is_unshared(b"k")
+
+
+async def test_its_body_begins_once_all_who_waited_for_its_head_have_acted_on_it(
+    flights: Flights[str],
+) -> None:
+    """1. It lands; 2. each follower takes its place; 3. the body begins."""
+    order: list[str] = []
+
+    async def fly(flight: Flight[str]) -> None:
+        await asyncio.sleep(0)
+        flight.land("landed")
+        await flight.heard()
+        order.append("body")
+
+    async def follow() -> None:
+        order.append(await flight.landed())
+
+    flight = flights.begin(b"k", START, fly)
+    followers = [tasks.spawn(follow(), "follow") for _ in range(3)]
+    await asyncio.sleep(0)
+    followers[0].cancel()
+    await asyncio.wait(followers)
+    await flights.drain(1)
+    assert order == ["landed", "landed", "body"]
+
+
+async def test_a_flight_that_nobody_waited_for_waits_for_nobody(flights: Flights[str]) -> None:
+    async def fly(flight: Flight[str]) -> None:
+        flight.land("landed")
+        await flight.heard()
+
+    flights.begin(b"k", START, fly)
+    async with asyncio.timeout(1):
+        await flights.drain(5)
+    assert len(flights) == 0

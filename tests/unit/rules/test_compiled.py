@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from proxy.fields import Fields
@@ -28,6 +30,16 @@ upstreams:
     breaker: {failures: 1, open: 1s}
     credentials: [header.me, cookie.sid, query.k]
 """
+
+
+LAGS = [("100ms", 0.1), ("1h", 3600.0), ("forever", math.inf)]
+
+
+@pytest.mark.parametrize(("written", "seconds"), LAGS)
+def test_memory_may_be_served_for_a_while_or_for_ever(written: str, seconds: float) -> None:
+    """Forever is for whoever would rather serve what may be stale than nothing from memory."""
+    text = f"store: {{max_lag: {written}}}\nupstreams: {{a: {{url: http://a}}}}\n"
+    assert config_of(text, {}).store.max_lag == seconds
 
 
 def test_what_a_full_file_says() -> None:

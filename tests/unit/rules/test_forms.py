@@ -32,7 +32,7 @@ def test_fields_of_a_multipart_body() -> None:
     assert fields is not None
     assert [field.name for field in fields] == ["n", "f"]
     assert fields[0].value == "value"
-    assert fields[1].value == f"sha256:{hashlib.sha256(b'\r\nx').hexdigest()}"
+    assert fields[1].value == "sha256:" + hashlib.sha256(b"\r\nx").hexdigest()
     assert b"mp3" in fields[1].raw
 
 

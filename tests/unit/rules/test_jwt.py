@@ -6,10 +6,16 @@ import base64
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 
 import pytest
 
+from proxy.outcomes import Bypass
 from proxy.rules.jwt import claims
+from proxy.rules.route import Identity
+from tests.support.build import request
+from tests.support.clock import NOW
+from tests.unit.rules.support import identity, route_config
 
 KEY = b"key"
 
@@ -18,8 +24,8 @@ def section(value: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
-def token(algorithm: str = "HS256", key: bytes = KEY) -> str:
-    text = f"{section({'alg': algorithm})}.{section({'sub': 'me'})}"
+def token(algorithm: str = "HS256", key: bytes = KEY, **more: object) -> str:
+    text = f"{section({'alg': algorithm})}.{section({'sub': 'me', **more})}"
     signature = hmac.new(key, text.encode(), hashlib.sha256).digest()
     return f"{text}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
 
@@ -41,3 +47,36 @@ ROWS = [
 @pytest.mark.parametrize(("authorization", "key", "holds"), ROWS)
 def test_claims(authorization: str | None, key: bytes | None, holds: bool) -> None:
     assert claims(authorization, key) == ({"sub": "me"} if holds else {})
+
+
+DATES: list[tuple[str, dict[str, object], float, bool]] = [
+    ("no dates", {}, NOW, True),
+    ("not ended", {"exp": NOW + 0.5}, NOW, True),
+    ("ends now, RFC 7519 §4.1.4", {"exp": NOW}, NOW, False),
+    ("ended", {"exp": NOW - 1}, NOW, False),
+    ("begins now, RFC 7519 §4.1.5", {"nbf": NOW}, NOW, True),
+    ("not begun", {"nbf": NOW + 1}, NOW, False),
+    ("time unknown", {"exp": 1}, 0.0, True),
+    ("no date, RFC 7519 §2", {"exp": "never"}, NOW, False),
+    ("true is none", {"exp": True}, NOW, False),
+    ("null is none", {"nbf": None}, NOW, False),
+]
+
+
+@pytest.mark.parametrize("key", [KEY, None])
+@pytest.mark.parametrize(
+    ("dates", "at", "holds"), [row[1:] for row in DATES], ids=[row[0] for row in DATES]
+)
+def test_a_token_says_nothing_before_it_begins_and_after_it_ends(
+    dates: dict[str, object], at: float, holds: bool, key: bytes | None
+) -> None:
+    found = claims(f"Bearer {token(**dates)}", key, at)
+    assert (found.get("sub") == "me") is holds
+
+
+def test_a_request_whose_token_has_ended_has_no_key() -> None:
+    top = "jwt: {key: key}"
+    config = route_config("ttl: 5m\nscope: [jwt.sub]", top)
+    asked = request("POST", "/api/a", fields={"authorization": f"Bearer {token(exp=NOW)}"})
+    assert isinstance(identity(config, replace(asked, at=NOW - 1)), Identity)
+    assert identity(config, replace(asked, at=NOW)) is Bypass.MISSING_SELECTOR

@@ -6,7 +6,9 @@ import pytest
 
 from proxy.messages import Request
 from proxy.outcomes import Bypass
+from proxy.rules.forms import MAX_FIELDS
 from proxy.rules.route import Identity
+from proxy.rules.values import MAX_JSON, MAX_VALUES
 from tests.support.build import request
 from tests.unit.rules.support import digest, identity, matched, route_config
 
@@ -144,6 +146,10 @@ def test_values_of_a_template(key: str, left: str, right: str, same: bool) -> No
     assert (digest(config, post(left)) == digest(config, post(right))) is same
 
 
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+LONG = post('{"x":1}'.ljust(MAX_JSON + 1))
+MANY = post("[" + "0," * MAX_VALUES + "0]")
+FIELDS = request("POST", "/api/a", fields=FORM, body="x=1&" * MAX_FIELDS)
 BYPASSES = [
     ('ttl: 5m\nkey: "{body.x}"', post({}), Bypass.MISSING_SELECTOR),
     ('ttl: 5m\nkey: "{body.x}"', post('{"x":null}'), Bypass.MISSING_SELECTOR),
@@ -153,6 +159,20 @@ BYPASSES = [
     ("ttl: 5m\nkey: {body: [x]}", post('{"x":1,"x":2}'), Bypass.BODY_NOT_JSON),
     ("ttl: 5m", post(None), Bypass.BODY_TOO_LARGE),
     ("ttl: 5m", post({}, x_http_method_override="DELETE"), Bypass.OVERRIDE_FIELD),
+    ("ttl: 5m", post({}, "/api/a/../b"), Bypass.DOTS),
+    ("ttl: 5m\nscope: shared", post({}, "/api/a/..%2fb"), Bypass.DOTS),
+    ("ttl: 5m", post({}, x_http_destinationurl="/x"), Bypass.OVERRIDE_FIELD),
+    ('ttl: 5m\nkey: "{body.x}"', LONG, Bypass.BODY_UNPARSED),
+    ("ttl: 5m\nkey: {body: [x]}", LONG, Bypass.BODY_UNPARSED),
+    ("ttl: 5m\nkey: {body: [x]}", MANY, Bypass.BODY_UNPARSED),
+    ("ttl: 5m\nscope: [body.x]", LONG, Bypass.BODY_UNPARSED),
+    ('ttl: 5m\ntags: ["t:{body.x}"]', LONG, Bypass.BODY_UNPARSED),
+    ("ttl: 5m\nserve_if: {body.x: {not: 1}}", LONG, Bypass.BODY_UNPARSED),
+    ("ttl: 5m\nstore_if: {body.x: {not: 1}}", LONG, Bypass.BODY_UNPARSED),
+    ("ttl: 5m\ncredentials: [body.x]", LONG, Bypass.BODY_UNPARSED),
+    ("when: {body.x: {not: 1}}\nttl: 5m", LONG, Bypass.BODY_UNPARSED),
+    ('ttl: 5m\nkey: "{form.x}"', FIELDS, Bypass.BODY_UNPARSED),
+    ('ttl: 5m\nkey: "{form.x}"', LONG, Bypass.MISSING_SELECTOR),
     ("ttl: off", post({}), Bypass.TTL_OFF),
     ("ttl: http", post({}), Bypass.METHOD),
     ("ttl: 5m\nenabled: false", post({}), Bypass.ROUTE_DISABLED),
@@ -161,7 +181,7 @@ BYPASSES = [
 
 @pytest.mark.parametrize(("route", "asked", "reason"), BYPASSES)
 def test_requests_without_a_key(route: str, asked: Request, reason: Bypass) -> None:
-    assert identity(route_config(route), asked) is reason
+    assert identity(route_config(route, match="POST /{any:path}"), asked) is reason
 
 
 @pytest.mark.parametrize(
@@ -210,6 +230,10 @@ HEADS = [
     ('key: "tts:{body.v}:{header.x-api-key}"', post({"v": "a"}, x_api_key="S3CRET"), "tts:a:"),
     ("key: {name: CACHE#tts}", post({}, "/api/a?api_key=S3CRET"), "CACHE#tts#"),
     ("scope: shared", post({}, "/api/a?key=S3CRET&v=1"), "POST api/a?v=1 #"),
+    ("scope: shared", post({}, "/api/a?token=S3CRET&v=1"), "POST api/a?v=1 #"),
+    ("scope: shared", post({}, "/api/a?v=1&sig=S3CRET&Jwt=S3CRET"), "POST api/a?v=1 #"),
+    ('key: "k:{query.token}"', post({}, "/api/a?token=S3CRET"), "k:"),
+    ('key: "k:{header.x-auth-token}"', post({}, x_auth_token="S3CRET"), "k:"),
 ]
 
 
@@ -230,3 +254,48 @@ def test_ignored_header_fields_select_no_variant() -> None:
     route = matched(route_config("ttl: 5m\nkey: {ignore: [header.x-req-*]}"), post({})).route
     assert not route.selects("X-Req-Id")
     assert route.selects("Accept")
+
+
+UNPARSED = {"long": LONG, "many values": MANY, "many fields": FIELDS}
+
+
+@pytest.mark.parametrize("asked", UNPARSED.values(), ids=UNPARSED)
+@pytest.mark.parametrize("key", ["", "key: {ignore: [body.user, form.user]}"])
+def test_a_body_too_big_to_be_parsed_counts_byte_for_byte(asked: Request, key: str) -> None:
+    """RULES §3: the whole body counts; then so does the white space in it."""
+    config = route_config(f"ttl: 5m\n{key}")
+    assert asked.body is not None
+    other = request("POST", "/api/a", fields=asked.fields, body=asked.body + b" ")
+    assert digest(config, asked) == digest(config, asked)
+    assert digest(config, asked) != digest(config, other)
+
+
+def test_a_route_is_not_guessed_from_a_body_that_was_not_parsed() -> None:
+    """What a condition would say of it is unknown, so nothing is looked up in any route."""
+    config = route_config("when: {body.stream: true}\nttl: 5m", "defaults: {ttl: 1m}")
+    small = post('{"stream":false}')
+    assert matched(config, small).route.name == "api"
+    long = matched(config, LONG)
+    assert long.route.identify(long.subject) is Bypass.METHOD
+    routes = "when: {body.stream: {not: true}, header.x: go}\nttl: 5m"
+    elsewhere = identity(route_config(routes), LONG)
+    assert elsewhere is Bypass.METHOD  # the header decides: nothing had to be guessed
+
+
+def test_what_a_body_too_big_to_parse_would_invalidate_may_be_anything() -> None:
+    match = matched(route_config('ttl: off\ninvalidate: {tags: ["t:{body.x}"]}'), LONG)
+    assert match.route.leaves_unread(match.subject)
+    small = matched(route_config('ttl: off\ninvalidate: {tags: ["t:{body.x}"]}'), post({}))
+    assert not small.route.leaves_unread(small.subject)
+
+
+def test_what_was_parsed_of_a_body_is_let_go_once_the_key_is_known() -> None:
+    """It is many times the body's size, and the upstream may take minutes."""
+    asked = post('{"x":1}')
+    plain, tagged = (
+        matched(route_config(route), asked) for route in ("ttl: 5m", 'ttl: 5m\ntags: ["{body.x}"]')
+    )
+    for match in (plain, tagged):
+        match.route.identify(match.subject)
+    assert "json" not in vars(plain.subject.facts)
+    assert "json" in vars(tagged.subject.facts)

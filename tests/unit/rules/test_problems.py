@@ -59,6 +59,11 @@ ROWS = [
         "2:18: `5` is not a duration; write a number with ms, s, m, h or d",
     ),
     (
+        "a lag that is none",
+        GOOD + "store: {max_lag: 99ms}",
+        "2:18: `99ms` is not a duration; shorter than following the journal takes: write 100ms",
+    ),
+    (
         "address",
         GOOD + "server: {listen: '8080'}",
         "2:18: `8080` is not an address; write HOST:PORT",
@@ -285,3 +290,18 @@ def test_a_billion_laughs() -> None:
 
 def test_a_file_nested_too_deeply() -> None:
     assert "nested too deeply" in problems("[" * 2000)[0]
+
+
+def test_a_template_with_three_mistakes_has_three_problems() -> None:
+    found = problems(routes("key: '{bdy.x}:{header}:{response.status}}'"))
+    assert len(found) == 3, found
+    early = problems(routes("key: '{response.status}:{response.body.x}'"))
+    assert len(early) == 2, early
+    assert all("is not known yet here" in problem for problem in early)
+
+
+@pytest.mark.parametrize("workers", ["0", "2", "4", "true", "'${W}'"])
+def test_more_than_one_worker_is_refused_and_what_to_do_instead(workers: str) -> None:
+    found = problems(f"{GOOD}server: {{workers: {workers}}}", {"W": "4"})
+    assert len(found) == 1
+    assert "start more instances that share one store (REDIS_URL)" in found[0]

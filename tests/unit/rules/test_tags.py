@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from proxy.rules.tags import url_tag
 from tests.support.build import request
 from tests.unit.rules.support import SESSIONS, answered, matched, route_config
 
@@ -48,3 +49,12 @@ def test_groups_of_the_upstream_are_tags_of_its_own() -> None:
     subject = answered("ttl: 5m", surrogate_key="a @b")
     route = matched(route_config("ttl: 5m"), request("POST", "/api/a")).route
     assert (route.tags(subject) or ())[-1] == "@group:api:a"
+
+
+SPELLINGS = ["/x/%65nc?%61=1", "/x/enc?a=1", "/x/y/../enc?a=1&token=S3CRET", "/x/%2e/enc?a=1"]
+
+
+@pytest.mark.parametrize("target", SPELLINGS)
+def test_a_write_names_its_target_in_every_spelling(target: str) -> None:
+    """RFC 3986 §6.2.2: the upstream takes them for one, so a write to one is to all."""
+    assert url_tag("api", target) == "@url:api /x/enc?a=1"

@@ -46,3 +46,15 @@ def test_what_a_template_reads() -> None:
 def test_braces_that_do_not_match(text: str) -> None:
     with pytest.raises(TemplateError):
         parse_template(text)
+
+
+def test_every_mistake_of_a_template_is_reported() -> None:
+    with pytest.raises(TemplateError) as caught:
+        parse_template("{bdy.x}:{header}:a}:{query.q}:{path")
+    beginnings = [remedy[:24] for remedy in caught.value.remedies]
+    assert beginnings == [
+        "no selector begins with ",
+        "`header` needs a name: w",
+        "a `}` without its `{`: w",
+        "a `{` without its `}`: w",
+    ]

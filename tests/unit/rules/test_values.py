@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
-from proxy.rules.values import MISSING, canonical, parse_json, to_text
+from proxy.rules.values import (
+    MAX_JSON,
+    MAX_VALUES,
+    MISSING,
+    canonical,
+    canonical_in_pieces,
+    is_too_much_json,
+    parse_json,
+    to_text,
+)
 
 NOT_JSON = [
     b"",
@@ -64,3 +75,32 @@ TEXTS = [
 @pytest.mark.parametrize(("value", "expected"), TEXTS)
 def test_values_inside_a_text(value: object, expected: str) -> None:
     assert to_text(value) == expected  # type: ignore[arg-type]
+
+
+SIZES = {
+    "long text": (b'"' + b"x" * (MAX_JSON - 2) + b'"', False),
+    "too long": (b'"' + b"x" * MAX_JSON + b'"', True),
+    "many": (b"[" + b"0," * (MAX_VALUES - 1) + b"0]", False),
+    "too many": (b"[" + b"0," * MAX_VALUES + b"0]", True),
+    "too many objects": (b"[" + b"{}," * MAX_VALUES + b"{}]", True),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), SIZES.values(), ids=SIZES)
+def test_how_much_json_is_parsed(text: bytes, expected: bool) -> None:
+    assert is_too_much_json(text) is expected
+
+
+PIECES = [
+    {},
+    [],
+    7,
+    {"b": [{"z": 1, "a": 2}] * 1000, "a": {str(i): [i] for i in range(1000)}},
+    [[[[[list(range(300))]]]]],
+    {"x": Decimal("0.12345678901234567890"), "y": list(range(600))},
+]
+
+
+@pytest.mark.parametrize("value", PIECES, ids=range(len(PIECES)))
+def test_pieces_make_the_same_canonical_bytes(value: object) -> None:
+    assert canonical_in_pieces(value) == canonical(value)  # type: ignore[arg-type]

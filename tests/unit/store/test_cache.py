@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ from proxy.flow.tasks import spawn
 from proxy.outcomes import NotServed, NotStored
 from proxy.store.base import Fact, FactKind, Found, Selection, is_local
 from proxy.store.cache import Cache
+from proxy.store.fact_file import FactFile
 from proxy.store.facts import MAX_WIDE
 from proxy.store.memory import MemoryStore
 from proxy.store.redis import RedisStore
@@ -232,3 +234,40 @@ async def test_what_was_kept_is_there_after_a_restart(tmp_path: Path) -> None:
     await second.close()
     assert isinstance(found, Found)
     assert found.entry == entry
+
+
+# The end of a process, while the shared store is away.
+
+
+@pytest.mark.parametrize("ended", ["orderly", "killed"])
+async def test_what_waits_for_the_shared_store_is_passed_on_by_the_next_process(
+    tmp_path: Path, ended: str
+) -> None:
+    """1. Redis is away.  2. `t` is invalidated.  3. The process ends.  4. Another starts here."""
+    url = f"redis://127.0.0.1:{free_port()}/0"
+    file = FactFile(tmp_path / "var", url)
+    first = Cache(MemoryStore(max_size=1 << 20), RedisStore(url), spawn=spawn, fact_file=file)
+    await first.start()
+    assert is_local(await first.invalidate([TAG, prefix(1)]))
+    if ended == "killed":
+        file.close()  # as the kernel does; nothing else of the end happens
+    else:
+        assert await first.close() == 0
+    again = FactFile(tmp_path / "var", url)
+    second = Cache(MemoryStore(max_size=1 << 20), RedisStore(url), spawn=spawn, fact_file=again)
+    await second.start()
+    assert second.status().pending_facts == 2
+    await second.close()
+    await first.close()
+
+
+async def test_an_invalidation_given_up_half_way_waits(cache: Cache) -> None:
+    """Its caller is cut off while it is appended: it may be in the journal, or not."""
+    entry = stored(tags=("*", "t"), born=cache.position)
+    stating = spawn(cache.invalidate([TAG]), "cut off")
+    await asyncio.sleep(0)
+    stating.cancel()
+    await asyncio.wait([stating])
+    assert stating.cancelled()
+    assert cache.status().pending_facts == 1
+    assert not cache.alive(entry)

@@ -28,7 +28,6 @@ FULL = StoredResponse(
     stale_if_error=7.5,
     must_revalidate=True,
     no_cache=True,
-    no_cache_fields=("set-cookie",),
     selecting=("accept",),
     tags=("*", "\ud800", "t"),
     born=(1_700_000_000_000, 7),

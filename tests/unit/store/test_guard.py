@@ -79,3 +79,18 @@ async def test_a_cancelled_probe_leaves_room_for_the_next(clock: ManualClock) ->
     assert counted.seen[-1][2] == "abandoned"
     assert await counted.guard.run("get", works) == "value"
     assert not counted.breaker.is_open
+
+
+async def test_who_insists_is_let_through_and_tells_the_breaker_nothing(clock: ManualClock) -> None:
+    """An invalidation that is refused puts the instance offline and leaves the others stale."""
+    counted = Counted(clock)
+    counted.breaker.failed()
+
+    async def call() -> bytes:
+        return b"appended"
+
+    with pytest.raises(BreakerOpenError):
+        await counted.guard.run("get", call)
+    assert await counted.guard.run("append", call, insist=True) == b"appended"
+    assert counted.seen[-1] == (Tier.SHARED, "append", "ok", 0.0)
+    assert counted.breaker.is_open, "one append says little of the many look-ups that failed"

@@ -3,12 +3,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from proxy.errors import StoreError
+from proxy.flow.tasks import spawn
 from proxy.messages import START
-from proxy.store.base import JournalLostError, Record
+from proxy.store.base import Beat, JournalLostError, Record
 from proxy.store.sqlite import SqliteStore
 from tests.support.build import stored
 from tests.support.clock import ManualClock
@@ -67,6 +69,50 @@ async def test_two_on_one_file(path: Path, store: SqliteStore, clock: ManualCloc
     position = await store.append([])
     assert [record.position for record in await other.read(end, 5.0)] == [position]
     await other.close()
+
+
+ALONE = [
+    pytest.param((), (0, 3), id="nobody else: an idle machine is left in peace"),
+    pytest.param(("other",), (4, 30), id="another process: its facts are seen in good time"),
+]
+
+
+@pytest.mark.parametrize(("others", "looks"), ALONE)
+async def test_the_journal_is_looked_at_often_only_for_others(
+    path: Path, store: SqliteStore, others: tuple[str, ...], looks: tuple[int, int]
+) -> None:
+    end = (await store.open(START)).end
+    for name in ("this", *others):
+        await store.beat(Beat(name, end, 60.0))
+    await store.beat(Beat("this", end, 60.0))
+    jobs = Counter(store)
+    assert await store.read(end, 0.3) == ()
+    assert looks[0] <= jobs.count <= looks[1]
+    await store.append([])
+    assert len(await store.read(end, 5.0)) == 1
+
+
+class Counter:
+    """Counts what the file's thread is asked."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self.count = 0
+        self._run = store._file.run  # noqa: SLF001  the thread tells nobody how often it wakes
+        store._file.run = self.run  # type: ignore[assignment,method-assign]  # noqa: SLF001
+
+    async def run(self, *what: Any, **how: Any) -> Any:
+        self.count += 1
+        return await self._run(*what, **how)
+
+
+async def test_its_own_append_wakes_one_that_is_alone(store: SqliteStore) -> None:
+    end = (await store.open(START)).end
+    await store.beat(Beat("this", end, 60.0))
+    reading = spawn(store.read(end, 10.0), "follower")
+    await asyncio.sleep(0)
+    position = await store.append([])
+    async with asyncio.timeout(1.0):
+        assert [record.position for record in await reading] == [position]
 
 
 async def test_a_damaged_file_is_set_aside(path: Path, clock: ManualClock) -> None:
