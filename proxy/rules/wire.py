@@ -52,13 +52,13 @@ def query_pairs(query: str) -> tuple[QueryPair, ...]:
 
 def cookies(fields: Fields) -> Mapping[str, tuple[str, ...]]:
     """Cookie values by name (RFC 6265 §5.4); a name sent twice has both."""
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[str, list[str]] = {}
     for line in fields.get_all("cookie"):
         for pair in line.split(";"):
             name, equals, value = pair.strip().partition("=")
             if equals:
-                found[name] = (*found.get(name, ()), value.strip().strip('"'))
-    return found
+                found.setdefault(name, []).append(value.strip().strip('"'))
+    return {name: tuple(values) for name, values in found.items()}
 
 
 def media_type(content_type: str) -> tuple[str, str]:

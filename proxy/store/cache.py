@@ -276,8 +276,8 @@ class Cache:
     async def _reclaim(self) -> None:
         while True:
             await self._memory.backlog.wait()
-            while self._memory.reclaim():
-                await asyncio.sleep(0)
+            self._memory.reclaim()
+            await asyncio.sleep(0)
 
 
 def _is_newer(entry: Stored, other: Stored) -> bool:

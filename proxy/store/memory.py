@@ -32,6 +32,8 @@ from proxy.store.tag_index import TagIndex
 SLICE: Final = 500
 """How many entries an invalidation or a `reclaim` looks at in one go: a millisecond or two."""
 
+_MAX_SWEEPINGS: Final = 32
+
 
 class Slot:
     """An entry in place, with the answer to a look-up ready made."""
@@ -149,9 +151,8 @@ class MemoryStore:
                 self._cleared[-1].popitem()
             if not self._cleared[-1]:
                 self._cleared.pop()
-        elif self._sweepings:
-            if not self._sweep_some(self._sweepings[0]):
-                del self._sweepings[0]
+        elif self._sweepings and not self._sweep_some(self._sweepings[0]):
+            del self._sweepings[0]
         if not self._cleared and not self._sweepings:
             self.backlog.clear()
         return self.backlog.is_set()
@@ -197,9 +198,13 @@ class MemoryStore:
         sweeping = _Sweeping(tuple(keys), holds, position, soft=soft)
         if len(keys) <= SLICE:
             self._sweep_some(sweeping)
-        else:
-            self._sweepings.append(sweeping)
-            self.backlog.set()
+            return
+        self._sweepings.append(sweeping)
+        self.backlog.set()
+        if len(self._sweepings) > _MAX_SWEEPINGS:  # each costs every look-up a test
+            oldest = self._sweepings.pop(0)
+            while self._sweep_some(oldest):
+                pass
 
     def _sweep_some(self, sweeping: _Sweeping) -> bool:
         """Remove (or soften) a slice of those it reaches; whether there may be more."""

@@ -71,7 +71,7 @@ class Pending:
             _log.error("invalidations of an earlier run cannot be read: %s; all is purged", error)
             left = (Fact(FactKind.TAG, EVERYTHING),)
         if left:
-            _log.warning("%d invalidations of an earlier run are passed on", len(left))
+            _log.warning("%d invalidation(s) of an earlier run are passed on", len(left))
         elif not await asyncio.to_thread(self._file.may_write):
             _log.warning(
                 "%s cannot be written: invalidations that wait for the shared store would be "
@@ -103,14 +103,14 @@ class Pending:
             await asyncio.to_thread(self._file.close)
             if waiting and kept:
                 _log.warning(
-                    "%d invalidations wait for the shared store in %s: other instances serve what "
-                    "they are about until the next start here passes them on",
+                    "%d invalidation(s) wait for the shared store in %s: other instances serve "
+                    "what they are about until the next start here passes them on",
                     waiting,
                     self._file.path,
                 )
         if waiting and not kept:
             _log.error(
-                "%d invalidations are lost: neither the shared store nor the disk took them; "
+                "%d invalidation(s) are lost: neither the shared store nor the disk took them; "
                 "purge what they were about, or everything",
                 waiting,
             )

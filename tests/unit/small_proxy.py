@@ -21,9 +21,9 @@ from proxy.flow.flights import Flights
 from proxy.flow.upstream import Chance, UpstreamClient
 from proxy.messages import Request
 from proxy.outcomes import ExchangeRecord
+from proxy.shelf import Shelf
 from proxy.store.cache import Cache
 from proxy.store.memory import MemoryStore
-from proxy.shelf import Shelf
 from proxy.turn import Landing, World
 from tests.support.clock import ManualClock
 from tests.support.origin import Origin

@@ -6,7 +6,9 @@ import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import pytest
 
@@ -24,8 +26,10 @@ def section(value: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
-def token(algorithm: str = "HS256", key: bytes = KEY, **more: object) -> str:
-    text = f"{section({'alg': algorithm})}.{section({'sub': 'me', **more})}"
+def token(
+    algorithm: str = "HS256", key: bytes = KEY, dates: Mapping[str, object] = MappingProxyType({})
+) -> str:
+    text = f"{section({'alg': algorithm})}.{section({'sub': 'me', **dates})}"
     signature = hmac.new(key, text.encode(), hashlib.sha256).digest()
     return f"{text}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
 
@@ -70,13 +74,15 @@ DATES: list[tuple[str, dict[str, object], float, bool]] = [
 def test_a_token_says_nothing_before_it_begins_and_after_it_ends(
     dates: dict[str, object], at: float, holds: bool, key: bytes | None
 ) -> None:
-    found = claims(f"Bearer {token(**dates)}", key, at)
+    found = claims(f"Bearer {token(dates=dates)}", key, at)
     assert (found.get("sub") == "me") is holds
 
 
 def test_a_request_whose_token_has_ended_has_no_key() -> None:
     top = "jwt: {key: key}"
     config = route_config("ttl: 5m\nscope: [jwt.sub]", top)
-    asked = request("POST", "/api/a", fields={"authorization": f"Bearer {token(exp=NOW)}"})
+    asked = request(
+        "POST", "/api/a", fields={"authorization": f"Bearer {token(dates={'exp': NOW})}"}
+    )
     assert isinstance(identity(config, replace(asked, at=NOW - 1)), Identity)
     assert identity(config, replace(asked, at=NOW)) is Bypass.MISSING_SELECTOR

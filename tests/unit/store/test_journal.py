@@ -9,6 +9,7 @@ from tests.support.clock import ManualClock
 from tests.support.sim_shared import Fate
 from tests.unit.store.party import KEY, TAG, Party
 
+
 async def test_a_fact_stated_anew_while_its_append_is_confirmed_is_appended_anew(
     clock: ManualClock,
 ) -> None:

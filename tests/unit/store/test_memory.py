@@ -131,13 +131,13 @@ def test_what_is_dead_is_not_found_however_many_are_still_to_be_removed(
     assert [memory.look(at(number), NOW) is None for number in (0, 1)] == dead
 
 
-@pytest.mark.parametrize("invalidate", [by_tag, by_prefix])
+@pytest.mark.parametrize(("invalidate", "value"), [(by_tag, "t"), (by_prefix, "/")])
 def test_a_slice_is_a_small_part_of_many(
-    invalidate: Callable[[MemoryStore, str], None],
+    invalidate: Callable[[MemoryStore, str], None], value: str
 ) -> None:
     """One purge of a large memory may not hold the loop: it touches some hundred entries a turn."""
     memory = full()
-    invalidate(memory, {by_tag: "t", by_prefix: "/"}[invalidate])
+    invalidate(memory, value)
     before = memory.status().entries
     assert before is not None
     assert before > MANY - 1000
@@ -145,6 +145,17 @@ def test_a_slice_is_a_small_part_of_many(
     after = memory.status().entries
     assert after is not None
     assert 0 < before - after <= 1000
+
+
+def test_a_burst_of_wide_purges_does_not_burden_every_look_up() -> None:
+    memory = full()
+    for number in range(40):
+        by_prefix(memory, f"/t/{number}")
+    assert len(memory._sweepings) <= 32  # noqa: SLF001  what each hit has to ask
+    while memory.reclaim():
+        pass
+    assert memory.look(at(8), NOW) is None
+    assert memory.look(at(9), NOW) is not None
 
 
 def test_softly_invalidated_many_are_stale_at_once_and_stay() -> None:

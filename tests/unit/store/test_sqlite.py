@@ -79,7 +79,7 @@ ALONE = [
 
 @pytest.mark.parametrize(("others", "looks"), ALONE)
 async def test_the_journal_is_looked_at_often_only_for_others(
-    path: Path, store: SqliteStore, others: tuple[str, ...], looks: tuple[int, int]
+    store: SqliteStore, others: tuple[str, ...], looks: tuple[int, int]
 ) -> None:
     end = (await store.open(START)).end
     for name in ("this", *others):
@@ -98,7 +98,7 @@ class Counter:
     def __init__(self, store: SqliteStore) -> None:
         self.count = 0
         self._run = store._file.run  # noqa: SLF001  the thread tells nobody how often it wakes
-        store._file.run = self.run  # type: ignore[assignment,method-assign]  # noqa: SLF001
+        store._file.run = self.run  # type: ignore[method-assign]  # noqa: SLF001
 
     async def run(self, *what: Any, **how: Any) -> Any:
         self.count += 1
