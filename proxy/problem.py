@@ -12,7 +12,7 @@ from typing import Final
 CONTENT_TYPE: Final = "application/problem+json"
 
 
-def problem(status: int, detail: str, title: str = "", **members: object) -> bytes:
+def problem(status: int, detail: str, title: object = "", **members: object) -> bytes:
     """The document; its `title` is the status's phrase unless given (§3.1.3)."""
     content = {
         "type": "about:blank",

@@ -82,8 +82,7 @@ def keep_answer(
 
     A 206 is judged as the 200 of which it is a part.
     """
-    refusal = refuses_head(route, subject, response)
-    if refusal is not None:
+    if (refusal := refuses_head(route, subject, response)) is not None:
         return refusal
     part, status, reason = received_part(response), response.status, response.reason
     if status == PARTIAL_CONTENT:
@@ -91,11 +90,10 @@ def keep_answer(
             return NotStored.PARTIAL
         response = as_whole(response)
     whole = subject.with_response(response, body)
-    refusal = _refuses_body(route, whole, response, body, is_part=part is not None)
-    if refusal is not None:
-        return refusal
-    tags = route.tags(whole)
-    if tags is None:
+    refused = _refuses_body(route, whole, response, body, is_part=part is not None)
+    if refused is not None:
+        return refused
+    if (tags := route.tags(whole)) is None:
         return NotStored.MISSING_SELECTOR
     timing = _timing(route, whole, response, now, jitter)
     if isinstance(timing, NotStored):

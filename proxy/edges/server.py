@@ -128,7 +128,8 @@ class ProxyConnection(ClientConnection):
                 if self._handler_waiter is not None and not self._handler_waiter.done():
                     self._handler_waiter.set_result(None)
             if not keep or self._close or self._server.draining:
-                if isinstance(message, ClientError) or not payload.ended or payload.error is not None:
+                refused = isinstance(message, ClientError)
+                if refused or not payload.ended or payload.error is not None:
                     await self._linger()
                 break
             self._await_next()

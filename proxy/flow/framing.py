@@ -113,11 +113,16 @@ class Chunked:
                 self._left = 0
                 continue
             self._line(line)
-            stop = at + self._left
-            if self._left and data[stop : stop + 2] == b"\r\n":  # a whole chunk at once
+            left = self._announced()
+            stop = at + left
+            if left and data[stop : stop + 2] == b"\r\n":  # a whole chunk at once
                 put(data[at:stop])
                 self._left, at = 0, stop + 2
         self.rest = data[at:]
+
+    def _announced(self) -> int:
+        """Bytes of the chunk whose size line was just read; 0 behind any other line."""
+        return self._left
 
     def ended(self) -> bool:
         """The connection was closed in order; whether the body is complete."""

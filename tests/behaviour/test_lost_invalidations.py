@@ -17,9 +17,7 @@ from tests.support.ports import LOOPBACK, free_port, free_ports, listening
 TOP = Path(__file__).parents[2]
 
 ENDS = [
-    pytest.param(
-        False, 0, "1 invalidation(s) wait for the shared store in var/pending-", id="kept"
-    ),
+    pytest.param(False, 0, "1 invalidation(s) wait for the shared store in var/", id="kept"),
     pytest.param(True, 1, "ERROR   1 invalidation(s) are lost", id="no disk takes them"),
 ]
 

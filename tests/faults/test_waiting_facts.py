@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -48,8 +48,7 @@ async def shared(cache: Cache) -> None:
     now = time.time()
     entry = stored(tags=("*", "t"), born=cache.position, request_time=now, response_time=now)
     assert cache.keep(KEY, entry, now) is None
-    while cache.status().queued_writes:
-        await asyncio.sleep(0.01)
+    await until(lambda: cache.status().queued_writes == 0)
     await cache.forget(b"the lanes are done when this is")
 
 
@@ -58,9 +57,15 @@ async def found(cache: Cache) -> Found | NotServed:
 
 
 async def online(cache: Cache) -> None:
-    async with asyncio.timeout(10):
-        while not cache.status().online:
-            await asyncio.sleep(0.01)
+    await until(lambda: cache.status().online)
+
+
+async def until(holds: Callable[[], bool], within_s: float = 10.0) -> None:
+    """Another process tells us nothing, so this polls."""
+    deadline = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come to that"
+        await asyncio.sleep(0.01)
 
 
 async def test_an_append_that_takes_long_is_waited_for(server: RedisServer, tmp_path: Path) -> None:
@@ -84,7 +89,7 @@ async def test_an_append_that_takes_long_is_waited_for(server: RedisServer, tmp_
 async def test_what_waited_at_the_end_of_a_process_kills_before_the_next_one_serves(
     server: RedisServer, tmp_path: Path
 ) -> None:
-    """1. E is shared.  2. Redis dies.  3. `t` is stated.  4. The process ends.  5. Both are back."""
+    """1. E is shared.  2. Redis dies.  3. `t` is stated.  4. The process ends.  5. Both return."""
     one, two = await begun(server, tmp_path / "one"), await begun(server, tmp_path / "two")
     await shared(one)
     assert isinstance(await found(two), Found)

@@ -133,6 +133,15 @@ def cut_off_while(model: Model, i: int) -> None:
     wait(model, i)
 
 
+def ended_while_cut_off(model: Model, i: int) -> None:
+    """`i` is cut off, invalidates, and its process ends; the next one is in reach again."""
+    cut_off(model, i)
+    a_round(model, i)
+    state(model, i)
+    healed(model, i)
+    model.join_anew(i)
+
+
 def trimmed_before_it_was_read(model: Model, i: int) -> None:
     state(model, i)
     others(model, i)
@@ -143,7 +152,7 @@ Event = Callable[[Model, int], None]
 BLOWS: Final[tuple[Event, ...]] = (
     *((state,) * 4),
     *(prefix, evicted_and_made_anew, flushed_and_begun_by_one_behind, back_from_a_snapshot),
-    *(cut_off_while, trimmed_before_it_was_read),
+    *(cut_off_while, ended_while_cut_off, trimmed_before_it_was_read),
 )
 """What the protocol is there for."""
 THEN: Final[tuple[Event, ...]] = (

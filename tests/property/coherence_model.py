@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from contextlib import suppress
+from itertools import product
 from typing import Any
 
 from proxy.errors import StoreError
@@ -229,8 +230,13 @@ class Model:
                 stated.everywhere = not self.world.behind(stated.epoch, stated.position)
 
     def restart(self, i: int) -> None:
+        """The next process takes over what waits: it is on the disk when `invalidate` returns."""
         self.stop(self.instances[i])
+        before = self.instances[i].cache._far  # noqa: SLF001  as its file
         self.instances[i] = self.launch(small=i == 2)
+        after = self.instances[i].cache._far  # noqa: SLF001
+        if before is not None and after is not None:
+            after.follower.pending.add(before.follower.pending.snapshot())
 
     def forget(self, i: int) -> None:
         """Its memory is full of other things."""
@@ -270,26 +276,21 @@ class Model:
         self.served += 1
         began = self.began[found.entry.body]  # type: ignore[union-attr]  # answers only
         for stated in self.stated:
-            if not speaks_of(stated.fact, key) or began >= stated.called:
-                continue
-            if stated.acknowledged is None or stated.acknowledged > asked:
-                continue
-            assert not stated.holds_for(instance, now), (stated, instance.name, found)
+            about = speaks_of(stated.fact, key) and began < stated.called
+            if about and stated.acknowledged is not None and stated.acknowledged <= asked:
+                assert not stated.holds_for(instance, now), (stated, instance.name, found)
 
     def finish(self) -> None:
-        """When all is well again, every invalidation of an instance that lived holds everywhere."""
+        """When all is well again, every invalidation holds everywhere, whoever lived."""
         self.world.cut_off.clear()
         self.let_go()
         self.clock.advance(10.0)
         for _ in range(6):
             self.all_go_on()
-        alive = set(map(id, self.instances))
         for stated in self.stated:
-            if stated.acknowledged is not None and id(stated.by) in alive:
-                stated.everywhere = True
-        for i in range(3):
-            for k in range(len(KEYS)):
-                self.look_up(i, k)
+            stated.everywhere = stated.acknowledged is not None
+        for i, k in product(range(3), range(len(KEYS))):
+            self.look_up(i, k)
         self.settle()
         self.memory_is_coherent()
         self.nothing_failed_unseen()

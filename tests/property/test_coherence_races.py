@@ -118,6 +118,24 @@ def test_memory_is_not_believed_longer_than_max_lag_without_contact() -> None:
     ended(machine)
 
 
+def test_what_waits_when_a_process_ends_reaches_the_others_with_the_next() -> None:
+    """1. One is cut off.  2. It states `t0`.  3. Its process ends; another begins, in reach."""
+    machine = play()
+    machine.look_up(1, 0)
+    machine.all_go_on()
+    assert machine.instances[1].cache.peek(KEYS[0], NOW) is not None
+    machine.world.cut_off.add(machine.instances[2].name)
+    machine.do_round(machine.instances[2])
+    machine.settle()
+    machine.state(2, Fact(FactKind.TAG, "t0"))
+    machine.world.cut_off.clear()
+    machine.join_anew(2)
+    machine.all_go_on()
+    assert machine.instances[1].cache.peek(KEYS[0], NOW) is None
+    newcomer_looks_up(machine, 2, 0)
+    ended(machine)
+
+
 def test_a_fetch_from_before_a_loss_is_not_kept() -> None:
     machine = play()
     machine.fetch_begins(0, 0)

@@ -66,8 +66,11 @@ class SlowToFind(Cache):
 async def test_a_flight_that_ends_during_a_look_up_is_not_flown_again(
     origin: Origin, clock: ManualClock
 ) -> None:
-    """1. two requests look up; 2. the first one's flight lands, stores and ends;
-    3. the second, told before that there is nothing, finds nobody to join."""
+    """A late miss looks in memory once more.
+
+    1. two requests look up; 2. the first one's flight lands, stores and ends;
+    3. the second, told before that there is nothing, finds nobody to join.
+    """
     SlowToFind.go_on = asyncio.Event()
     go = asyncio.Event()
     origin.reply(answer(b"one", fields=HTTP, hold_head=go))
