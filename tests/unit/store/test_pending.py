@@ -142,6 +142,7 @@ async def test_a_disk_that_is_well_again_takes_all(tmp_path: Path) -> None:
 async def test_a_folder_that_cannot_be_written_is_warned_of_at_the_start(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.WARNING)
     (tmp_path / "file").write_text("")
     await on_disk(tmp_path / "file" / "var").adopt()
     assert "would be lost" in caplog.text
