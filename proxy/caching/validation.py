@@ -15,9 +15,6 @@ from proxy.caching.targeted import TARGETS, response_directives
 from proxy.fields import Fields
 from proxy.messages import Response
 
-CLIENT_CONDITIONS: Final = ("if-none-match", "if-modified-since", "if-range", "range")
-"""What a client asks of its own copy; a request that is to fill the cache goes without."""
-
 _OF_THE_BODY: Final = ("content-length", "content-encoding", "content-range")
 """Describe stored bytes, which a 304 does not change (RFC 9111 §3.2)."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from proxy.caching.partial import PARTIAL_CONTENT, as_whole, received_part
+from proxy.caching.status import STALE_IF_ERROR
 from proxy.caching.storability import may_store
 from proxy.caching.validation import freshen
 from proxy.caching.vary import MAX_NAMES, selecting_names
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
 OK = 200
 NOT_MODIFIED = 304
-
-UPSTREAM_IN_TROUBLE = frozenset({500, 502, 503, 504})
-"""The statuses for which stale-if-error holds (RFC 5861 §4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ def plan_answer(
         fields = freshen(validate.fields, response, route.targets)
         head = replace(response, status=validate.status, reason=validate.reason, fields=fields)
         return Freshen(validate, head)
-    troubled = response.status in UPSTREAM_IN_TROUBLE
+    troubled = response.status in STALE_IF_ERROR
     if (
         troubled
         and fallback is not None

@@ -7,21 +7,51 @@ in the test's own process binds port 0 and reads back what it got: no race.
 from __future__ import annotations
 
 import asyncio
+import itertools
+import os
+import random
 import socket
 import time
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LOOPBACK = "127.0.0.1"
+_FIRST, _LAST = 10_240, 32_767
+_WORKERS = 16
 _PAUSE_S = 0.01
 
 
 def free_ports(count: int) -> tuple[int, ...]:
-    """Ports nobody listens on; held together while they are chosen, so that all differ."""
+    """Ports nobody listens on; held together while they are chosen, so that all differ.
+
+    Below the range from which the kernel takes the local ports of connections: a port out of
+    that range may be lent to another test before its program binds it, or answer `listening`
+    by being connected to itself.
+    """
     with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for sock in sockets:
-            sock.bind((LOOPBACK, 0))
-        return tuple(sock.getsockname()[1] for sock in sockets)
+        chosen: list[int] = []
+        while len(chosen) < count:
+            port = next(_candidates)
+            sock = held.enter_context(socket.socket())
+            try:
+                sock.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            chosen.append(port)
+        return tuple(chosen)
+
+
+def _ports_of_this_worker() -> Iterator[int]:
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    mine = range(_FIRST + worker % _WORKERS, _LAST + 1, _WORKERS)
+    begin = random.randrange(len(mine))  # another run on this machine begins elsewhere
+    return itertools.cycle([*mine[begin:], *mine[:begin]])
+
+
+_candidates = _ports_of_this_worker()
 
 
 def free_port() -> int:
