@@ -34,6 +34,10 @@ class BodySource(Protocol):
     def chunks(self) -> AsyncIterator[bytes]:
         """All of it from the first byte, streamed."""
 
+    @property
+    def trailers(self) -> Fields:
+        """The trailer fields behind it, once all of it was received."""
+
     def tunnel(self) -> AsyncIterator[bytes]:
         """What the client sends behind its request, as bytes: after a 101, and only then."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, assert_never
 
 from proxy.caching.forwarding import hops_left, times_passed
@@ -217,7 +218,6 @@ class Exchange:
             fallback=plan.fallback,
             ranged=plan.ranged,
             part=plan.part,
-            interim=turn.reply.interim,
         )
         flight = self._begin(turn, place, errand, shared=shares)
         await self._lead(turn, flight)
@@ -228,12 +228,15 @@ class Exchange:
         return self._flights.begin(
             place.digest,
             self._cache.position,
-            lambda flight: self._fetcher.fly(flight, turn.client, errand),
+            lambda flight: self._fetcher.fly(
+                flight, turn.client, replace(errand, interim=partial(flight.tell, turn.circle))
+            ),
             shared=shared,
         )
 
     async def _lead(self, turn: Turn, flight: Flight[Landing]) -> None:
-        landing = await flight.lead(let_go)
+        with flight.hearing(turn.circle, turn.reply.interim):
+            landing = await flight.lead(let_go)
         await deliver_landing(turn.visit, landing, turn.reply, self._clock())
 
     async def _follow(self, turn: Turn, flight: Flight[Landing], plan: Fetch) -> bool:
@@ -242,7 +245,8 @@ class Exchange:
         A stored response it landed with is only for those whose own look-up found one; and
         what went wrong with the leader's own request is no answer to another's.
         """
-        landing = await flight.landed()
+        with flight.hearing(turn.circle, turn.reply.interim):
+            landing = await flight.landed()
         if isinstance(landing.error, ClientError | ClientGone) and landing.stored is None:
             return False
         if landing.stored is not None and plan.fallback is None:
@@ -277,7 +281,5 @@ class Exchange:
         visit = turn.visit
         visit.outcome, visit.reason = Outcome.BYPASS, reason
         visit.forward = Forward.METHOD if reason is Bypass.METHOD else Forward.BYPASS
-        flight = self._begin(
-            turn, NOWHERE, errand_for(turn, None, interim=turn.reply.interim), shared=False
-        )
+        flight = self._begin(turn, NOWHERE, errand_for(turn, None), shared=False)
         await self._lead(turn, flight)

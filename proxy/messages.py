@@ -119,6 +119,10 @@ class StoredResponse:
     fact about one of its `tags` is later than that. `selecting` are the names of the
     request fields that selected it (their values are in its key). It is complete unless
     `part` says which bytes of it the body is (RFC 9111 §3.3).
+    `created_at` is when it was first fetched, which freshening does not change; `validators`
+    are the upstream's own ETag and Last-Modified where a rule's stand in `fields`; `aliases`
+    the digests of the other keys it is found under; `cost` what the upstream call cost, in the
+    route's unit; `params` parameters of its request by name, for people.
     """
 
     status: int
@@ -143,6 +147,11 @@ class StoredResponse:
     url: str = ""
     head: str = ""
     part: Part | None = None
+    created_at: float = 0.0
+    validators: tuple[tuple[str, str], ...] = ()
+    aliases: tuple[bytes, ...] = ()
+    cost: float = 0.0
+    params: tuple[tuple[str, str], ...] = ()
 
     @property
     def response(self) -> Response:
@@ -178,7 +187,9 @@ class StoredResponse:
         """Bytes it takes, estimated from its parts, never less than the body."""
         text = sum(len(name) + len(value) + 120 for name, value in self.fields)
         tags = sum(len(tag) + 60 for tag in self.tags)
-        return len(self.body) + text + tags + len(self.url) + len(self.head) + 700
+        more = sum(len(n) + len(v) + 170 for n, v in (*self.validators, *self.params))
+        more += 73 * len(self.aliases)
+        return len(self.body) + text + tags + more + len(self.url) + len(self.head) + 760
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,4 +216,27 @@ class Variants:
         return 500 + texts + sum(len(place) + 41 for place in self.places)
 
 
-Stored = StoredResponse | Variants
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """Stands under another key of the same answer and names its place, `target`.
+
+    `route_digest` tells under which rules the answer was stored; what is at `target` is
+    meant only if it was stored by these, and if it names this place among its `aliases`.
+    """
+
+    target: bytes
+    route_digest: str
+    expires_at: float
+    tags: tuple[str, ...] = ()
+    born: Position = START
+    url: str = ""
+    route: str = ""
+    head: str = ""
+
+    @property
+    def size(self) -> int:
+        """Bytes it takes, estimated from its parts."""
+        return 500 + sum(len(text) + 60 for text in (*self.tags, self.url, self.head))
+
+
+Stored = StoredResponse | Variants | Alias

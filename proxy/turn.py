@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from proxy.caching.directives import request_directives
 from proxy.decisions.answer import Freshen, Keep
+from proxy.decisions.requesting import upstream_trailers
 from proxy.decisions.sharing import may_join
 from proxy.decisions.switching import protocols
 from proxy.decisions.trailing import interim_fields
-from proxy.errors import ClientGone
 from proxy.fields import NO_FIELDS
+from proxy.flow.request_head import Trailed
 from proxy.messages import CacheKey, Variants
 from proxy.outcomes import Bypass, NotStored
 from proxy.rules.targets import public_target
@@ -66,6 +66,11 @@ class Turn:
         return self.match.subject.request
 
     @property
+    def circle(self) -> str | None:
+        """Whoever has the same may hear what the upstream says before it is known for whom."""
+        return self.match.subject.credential
+
+    @property
     def client(self) -> UpstreamClient:
         """The way to the upstream."""
         return self.world.clients[self.upstream.name]
@@ -98,10 +103,9 @@ class Errand:
     """What the request's body takes up; the flight ends it."""
 
     async def hint(self, status: int, fields: Fields) -> None:
-        """Relay an interim response to whom the errand is for, if that one is still there."""
+        """Relay an interim response to those the errand is for."""
         if self.interim is not None:
-            with suppress(ClientGone):
-                await self.interim(status, interim_fields(fields))
+            await self.interim(status, interim_fields(fields))
 
     def as_get(self) -> Errand:
         """The same for the answer that a HEAD is about; itself for any other method."""
@@ -186,10 +190,8 @@ def errand_for(
     fallback: StoredResponse | None = None,
     ranged: bool = False,
     part: StoredResponse | None = None,
-    interim: Interim | None = None,
 ) -> Errand:
     """The errand of this turn; `key` None: its answer is not stored."""
-    read = turn.request.body
     return Errand(
         upstream=turn.upstream,
         route=turn.match.route,
@@ -199,10 +201,25 @@ def errand_for(
         fallback=fallback,
         ranged=ranged,
         part=part,
-        body=read if read is not None else turn.body.chunks(),
-        interim=interim,
+        body=_body_of(turn, key),
         tunnel=turn.body.tunnel,
         lease=turn.body.lease.share(),
+    )
+
+
+def _body_of(turn: Turn, key: CacheKey | None) -> bytes | AsyncIterator[bytes]:
+    """What was read of it, or it as it comes: with its trailers, where nothing is stored for it.
+
+    In a fetch they would shape the answer and are in no key; RFC 9110 §6.5.1 lets them go.
+    """
+    read = turn.request.body
+    if read is not None:
+        return read
+    chunks = turn.body.chunks()
+    if key is not None:
+        return chunks
+    return Trailed(
+        chunks, lambda: upstream_trailers(turn.upstream, turn.request, turn.body.trailers)
     )
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proxy.caching.forwarding import forwarded_for, hops_left, one_hop_less, via
-from proxy.caching.hop_by_hop import end_to_end
+from proxy.caching.hop_by_hop import connection_options, end_to_end
 from proxy.caching.validation import conditional_fields
 from proxy.decisions.switching import protocols
-from proxy.decisions.trailing import takes_trailers
+from proxy.decisions.trailing import NOT_IN_TRAILERS, takes_trailers
 from proxy.fields import Fields
-from proxy.rules.route import HttpTtl
+from proxy.rules.route import OVERRIDE_FIELDS, HttpTtl
 
 if TYPE_CHECKING:
     from proxy.messages import CacheKey, Request, StoredResponse
@@ -70,6 +70,21 @@ def upstream_fields(
             fields = Fields((*fields.items, *conditional_fields(validate.fields).items))
     version = ".".join(map(str, request.version))
     return upstream.headers.apply(via(fields, version, PSEUDONYM))
+
+
+def upstream_trailers(upstream: Upstream, request: Request, trailers: Fields) -> Fields:
+    """The trailers to end a request with whose answer will not be stored (RFC 9110 §6.5.1).
+
+    None that a recipient which merges them could take for something the head says, or the
+    upstream's header rules, or what stays at this hop.
+    """
+    kept = (line for line in trailers if not _claims(line[0], ()))
+    edits = upstream.headers
+    return Fields(kept).without(
+        *(NOT_IN_TRAILERS | OVERRIDE_FIELDS | connection_options(request.fields)),
+        *(*CONDITIONS, *upstream.credential_fields),
+        *(*edits.remove, *(name for name, _ in edits.set)),
+    )
 
 
 def _for_this_hop(fields: Fields, request: Request) -> Fields:

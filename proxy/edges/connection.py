@@ -1,9 +1,9 @@
 """The receiving half of a client's connection: requests, the end of its side, tunnels.
 
-Door to aiohttp: its parser (llhttp) reads heads; bodies are framing.py's. Invariants: a
-request that is malformed takes none of those before it along, and nothing behind it is read;
-a body that can never be complete raises for its reader; after a 101 what comes is bytes and
-never a request.
+Door to aiohttp: its parser (llhttp) reads heads as heads.py cuts them; bodies are framing.py's.
+Invariants: a request that is malformed takes none of those before it along, and nothing behind
+it is read; a body that can never be complete raises for its reader; after a 101 what comes is
+bytes and never a request.
 """
 
 from __future__ import annotations
@@ -18,15 +18,17 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
+from proxy.edges.heads import Heads
 from proxy.edges.requests import body_framing
+from proxy.edges.wire import Payload
 from proxy.errors import ClientError, ClientGone
 from proxy.flow.framing import Framing, FramingError
-from proxy.flow.inbox import Inbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from proxy.edges.wire import WireReply
+    from proxy.flow.inbox import Inbox
 
 MAX_LINE = 64 * 1024
 """Bytes of a request line or of one field line; a longer one is refused with 400."""
@@ -43,7 +45,7 @@ READ_BUFFER = 64 * 1024
 MAX_QUEUE = 32
 """Requests parsed ahead of the one that is served; more of them pause the socket."""
 
-Received = tuple[RawRequestMessage | ClientError, Inbox]
+Received = tuple[RawRequestMessage | ClientError, Payload]
 """A request's head and body; the refusal in place of a head that is none."""
 
 
@@ -52,7 +54,7 @@ class ClientConnection(RequestHandler):
 
     __slots__ = (
         *("_body", "_client_ended", "_deaf", "_framing", "_half_open", "_is_draining"),
-        *("_is_last", "_line_end", "_queue", "_reply", "_tail", "_tunnel"),
+        *("_heads", "_is_last", "_queue", "_reply", "_tail", "_tunnel"),
     )
 
     def __init__(self, server: web.Server) -> None:
@@ -77,9 +79,9 @@ class ClientConnection(RequestHandler):
         )
         self._queue: deque[Received] = deque()
         self._tail = b""
-        self._line_end = b""
+        self._heads = Heads()
         self._framing: Framing | None = None
-        self._body = self._inbox()
+        self._body = self._payload()
         self._reply: WireReply | None = None
         self._tunnel: Inbox | None = None
         self._is_last = False
@@ -119,27 +121,33 @@ class ClientConnection(RequestHandler):
 
     def _take_head(self) -> None:
         """Give the parser bytes up to the end of a head and none behind it."""
-        back = len(self._line_end)
-        data = self._line_end + self._tail if back else self._tail
-        found = data.find(b"\r\n\r\n")
-        end = found + 4 if found >= 0 else len(data)
-        self._line_end = data[-3:] if found < 0 else b""
-        self._tail = data[end:]
-        if self._parser is None:
-            return
+        heads, data = self._heads, self._tail
         try:
-            messages, _, _ = self._parser.feed_data(data[back:end])
+            head, self._tail = heads.cut(data)
+            if not head or self._parser is None:
+                return
+            messages, _, _ = self._parser.feed_data(head)
         except HttpProcessingError as error:
-            self._deaf = True
-            self._enqueue(_refusal(error, data))
-            return
-        for message, _ in messages:
-            self._take_request(message)
+            self._refuse_head(_refusal(error, data))
+        except ClientError as error:
+            self._refuse_head(error)
+        else:
+            if len(messages) != heads.complete:  # two readers of one head
+                self._refuse_head(ClientError(400, "the request is not valid HTTP"))
+            elif heads.complete:
+                (message, _), method = messages[0], heads.method
+                heads.next()
+                known = message.method == method
+                self._take_request(message if known else message._replace(method=method))
+
+    def _refuse_head(self, error: ClientError) -> None:
+        self._deaf = True
+        self._enqueue(error)
 
     def _take_request(self, message: RawRequestMessage) -> None:
         self._is_last = message.should_close or message.upgrade
         self._framing = framing = body_framing(message)
-        self._body = self._inbox()
+        self._body = self._payload()
         if framing is None:
             self._deaf = True  # it is refused, and nobody knows where the next one begins
             self._body.end()
@@ -163,6 +171,7 @@ class ClientConnection(RequestHandler):
             self._body.end(ClientError(400, f"the request body is malformed: {error}"))
         if framing.complete:
             self._framing, self._tail = None, framing.rest
+            self._body.trailers = framing.trailers
             self._body.end()
 
     def _take_next(self) -> Received:
@@ -173,8 +182,8 @@ class ClientConnection(RequestHandler):
             self._resume_reading_for_buffer()
         return received
 
-    def _inbox(self) -> Inbox:
-        return Inbox(self._pause_for_reader, self._resume_for_reader)
+    def _payload(self) -> Payload:
+        return Payload(self._pause_for_reader, self._resume_for_reader)
 
     def _pause_for_reader(self) -> None:
         self._reading_paused = True
@@ -210,7 +219,7 @@ class ClientConnection(RequestHandler):
     def open_tunnel(self) -> AsyncIterator[bytes]:
         """What the client sends from here on, which is not HTTP any more (after a 101)."""
         self._resume_reading_for_buffer()
-        inbox = self._inbox()
+        inbox = self._payload()
         tail, self._tail = self._tail, b""
         if tail:
             inbox.put(tail)

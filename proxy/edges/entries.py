@@ -16,11 +16,12 @@ from proxy.edges.members import Kind, Member
 from proxy.edges.problem import ApiError
 from proxy.edges.redact import HIDDEN, redact_url
 from proxy.fields import Fields
-from proxy.messages import Stored, StoredResponse, Variants
+from proxy.messages import Alias, Stored, StoredResponse, Variants
 from proxy.outcomes import Tier
 from proxy.rules.compiled import Config
 from proxy.rules.secrets import is_secret_field
-from proxy.store.base import EVERYTHING, EntryInfo, Selection
+from proxy.store.base import EVERYTHING
+from proxy.store.entry_info import EntryInfo, Selection
 
 FILTERS: Final = (
     Member("prefix", Kind.TEXT, "whose key head or URL begins so"),
@@ -89,7 +90,7 @@ def listed(entry: EntryInfo, now: float) -> Json:
         "url": redact_url(entry.url),
         "route": entry.route,
         "tier": entry.tier.value,
-        "kind": "variants" if entry.variants else "response",
+        "kind": entry.kind.value,
         "method": entry.method,
         "status": entry.status,
         "body_bytes": entry.body_bytes,
@@ -119,6 +120,8 @@ def described(key: bytes, entry: Stored, tier: Tier, now: float, *, soft: bool) 
             }
         case Variants():
             return {**said, "selecting": list(entry.names)}
+        case Alias():
+            return {**said, "target": entry.target.hex()}
 
 
 def shown_fields(fields: Fields) -> list[list[str]]:

@@ -21,8 +21,9 @@ from proxy.messages import Position, Request
 from proxy.rules.compiled import Config
 from proxy.rules.problems import did_you_mean
 from proxy.rules.tags import call_tag, route_tag, url_tag
-from proxy.store.base import EVERYTHING, Fact, FactKind, Selection, is_local
+from proxy.store.base import EVERYTHING, Fact, FactKind, is_local
 from proxy.store.cache import Cache
+from proxy.store.entry_info import Selection
 
 SELECTIONS: Final = (
     Member("tags", Kind.TEXTS, "every stored response with any of these tags"),

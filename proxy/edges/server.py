@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from aiohttp.http_parser import RawRequestMessage
 
-    from proxy.flow.inbox import Inbox
+    from proxy.edges.wire import Payload
     from proxy.messages import Request
 
     Handler = Callable[[Request, WireBody, WireReply], Awaitable[None]]
@@ -157,7 +157,7 @@ class ProxyConnection(ClientConnection):
                 self._next_keepalive_close_time, self._process_keepalive
             )
 
-    async def _serve(self, message: RawRequestMessage | ClientError, payload: Inbox) -> bool:
+    async def _serve(self, message: RawRequestMessage | ClientError, payload: Payload) -> bool:
         """Answer one request; whether the connection can serve another."""
         if isinstance(message, ClientError):
             log.info("refused a request from %s: %s", self.peername, message.detail)
@@ -185,7 +185,7 @@ class ProxyConnection(ClientConnection):
             body.lease.end()
         return reply.ended and reply.keep_alive and await self._discard_rest(payload, reply)
 
-    async def _discard_rest(self, payload: Inbox, reply: WireReply) -> bool:
+    async def _discard_rest(self, payload: Payload, reply: WireReply) -> bool:
         """Read on past a body that nobody wanted, for a little while (RFC 9112 §9.6)."""
         if not payload.ended and reply.uninvited:
             return False
@@ -204,7 +204,7 @@ class ProxyConnection(ClientConnection):
             reply.abort()
             return False
         reply.keep_alive = False
-        reason = Refusal.INTERNAL if error.status >= 500 else Refusal.BAD_REQUEST
+        reason = Refusal.INTERNAL if error.status == 500 else Refusal.BAD_REQUEST
         body = problem(error.status, error.detail, reason.sentence, reason=reason)
         fields = Fields(
             (("Content-Type", CONTENT_TYPE), ("Cache-Status", render(None, detail=reason)))

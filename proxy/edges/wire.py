@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 from proxy.errors import ClientError, ClientGone
 from proxy.fields import NO_FIELDS, Fields
 from proxy.flow.budget import Budget, Lease
+from proxy.flow.inbox import Inbox
 from proxy.problem import phrase
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from aiohttp.base_protocol import BaseProtocol
-
-    from proxy.flow.inbox import Inbox
 
 STALL_S = 60.0
 """How long a client may take to make room for more bytes before it is given up."""
@@ -35,12 +34,18 @@ WITHOUT_BODY = frozenset({204, 304})
 SWITCHING = 101
 
 
+class Payload(Inbox):
+    """A request body as it comes in, with the trailers behind it once it has ended."""
+
+    trailers = NO_FIELDS
+
+
 class WireBody:
     """The body of one request: read whole, or streamed, or both in that order."""
 
     def __init__(
         self,
-        payload: Inbox,
+        payload: Payload,
         length: int | None,
         reply: WireReply,
         tunnel: Callable[[], AsyncIterator[bytes]],
@@ -58,6 +63,11 @@ class WireBody:
     def complete(self) -> bool:
         """Whether the client has sent all of it."""
         return self._payload.ended
+
+    @property
+    def trailers(self) -> Fields:
+        """The trailer fields as they came, once it is complete (RFC 9110 §6.5)."""
+        return self._payload.trailers
 
     async def read(self, limit: int) -> bytes | None:
         """The whole body; None when it is larger than `limit` or the budget has no room for it.

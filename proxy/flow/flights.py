@@ -12,15 +12,18 @@ Numbered interleaving that `begin` and `settle` guard against:
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from cachetools import TTLCache
 
-from proxy.errors import LarderError
+from proxy.errors import ClientGone, LarderError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator
 
+    from proxy.fields import Fields
+    from proxy.flow.roundtrip import OnInterim
     from proxy.messages import Position
 
 L = TypeVar("L")
@@ -43,11 +46,29 @@ class Flight(Generic[L]):
         self._landing: asyncio.Future[L] = asyncio.get_running_loop().create_future()
         self._followers = 0
         self._heard: asyncio.Future[None] | None = None
+        self._hearers: list[tuple[object, OnInterim]] = []
 
     def land(self, landing: L) -> None:
         """The head is known (or the failure): everybody who waits goes on."""
         if not self._landing.done():
             self._landing.set_result(landing)
+
+    @contextmanager
+    def hearing(self, circle: object, hear: OnInterim) -> Iterator[None]:
+        """While this lasts, tell `hear` of the interim answers that are for this circle."""
+        hearer = (circle, hear)
+        self._hearers.append(hearer)
+        try:
+            yield
+        finally:
+            self._hearers.remove(hearer)
+
+    async def tell(self, circle: object, status: int, fields: Fields) -> None:
+        """An interim answer came (RFC 9110 §15.2), meant for those of this circle."""
+        for each, hear in tuple(self._hearers):
+            if each == circle:
+                with suppress(ClientGone):
+                    await hear(status, fields)
 
     @property
     def has_landed(self) -> bool:

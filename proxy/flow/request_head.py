@@ -7,12 +7,12 @@ only what frames the message on this one connection is Larder's own (RFC 9112
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
 from proxy.errors import ClientError
-from proxy.fields import Fields
+from proxy.fields import NO_FIELDS, Fields
 
 Body = bytes | AsyncIterator[bytes] | None
 """A request's body: none, whole (and so repeatable), or coming in."""
@@ -34,6 +34,23 @@ class Outgoing:
     has_answer_body: bool
     may_switch: bool = False
     """It asks for another protocol on its connection (RFC 9110 §7.8)."""
+
+
+class Trailed(AsyncIterator[bytes]):
+    """A body that is coming in, and the trailers to send behind it, known once it has ended."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], trailers: Callable[[], Fields]) -> None:
+        self._next = chunks.__anext__
+        self.trailers = trailers
+
+    def __anext__(self) -> Awaitable[bytes]:
+        """The next piece."""
+        return self._next()
+
+
+def no_trailers() -> Fields:
+    """The trailers of a body that has none."""
+    return NO_FIELDS
 
 
 def is_replayable(body: Body) -> bool:

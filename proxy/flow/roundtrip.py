@@ -16,7 +16,7 @@ from proxy.fields import NO_FIELDS, Fields
 from proxy.flow.answer_head import SWITCHING, Head
 from proxy.flow.connection import Lease
 from proxy.flow.limits import Limit, Limits, Wait
-from proxy.flow.request_head import Outgoing
+from proxy.flow.request_head import Outgoing, Trailed, no_trailers
 from proxy.flow.tasks import spawn
 from proxy.flow.upload import SLICE, Tunnel, Upload, in_slices
 from proxy.flow.wire import ConnectionLost
@@ -53,7 +53,8 @@ class Channel:
             return  # reading the answer will tell
         if body is not None and request.length != 0:
             chunks = in_slices(body) if isinstance(body, bytes) else body
-            self._upload = Upload(wire, self._limits, chunks, request.length)
+            trailers = body.trailers if isinstance(body, Trailed) else no_trailers
+            self._upload = Upload(wire, self._limits, chunks, request.length, trailers)
             self._task = spawn(self._upload.run(), f"upload to {wire.peer}")
 
     async def head(self, on_interim: OnInterim | None) -> Head:

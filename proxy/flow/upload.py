@@ -12,7 +12,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from proxy.errors import ClientError, UpstreamProtocolError
+from proxy.fields import Fields
 from proxy.flow.limits import Limits
+from proxy.flow.request_head import no_trailers
 from proxy.flow.wire import ConnectionLost, Wire
 
 SLICE: Final = 64 * 1024
@@ -27,15 +29,21 @@ async def in_slices(body: bytes) -> AsyncIterator[bytes]:
 
 
 class Upload:
-    """Sends `chunks` as `length` bytes, or chunked when `length` is None."""
+    """Sends `chunks` as `length` bytes, or chunked and with trailers when `length` is None."""
 
     def __init__(
-        self, wire: Wire, limits: Limits, chunks: AsyncIterator[bytes], length: int | None
+        self,
+        wire: Wire,
+        limits: Limits,
+        chunks: AsyncIterator[bytes],
+        length: int | None,
+        trailers: Callable[[], Fields] = no_trailers,
     ) -> None:
         self._wire = wire
         self._limits = limits
         self._chunks = chunks
         self._length = length
+        self._trailers = trailers
         self.complete = False
         self.on_complete: Callable[[], None] | None = None
 
@@ -58,7 +66,7 @@ class Upload:
         async for chunk in self._chunks:
             if chunk:
                 await self._write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
-        self._wire.write(b"0\r\n\r\n")
+        self._wire.write(b"0\r\n" + self._trailers().to_bytes() + b"\r\n")
 
     async def _send_counted(self, length: int) -> None:
         left = length

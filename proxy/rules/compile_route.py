@@ -1,8 +1,7 @@
 """From a route as written to the compiled route.
 
 Floor 2. What a key cannot know of its neighbours is checked here: parameters
-that the pattern lacks, parts of a key that contradict each other, claims that
-nobody has verified.
+that the pattern lacks, invalidations of nothing, claims that nobody has verified.
 """
 
 from __future__ import annotations
@@ -11,16 +10,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from proxy.caching.targeted import TARGETS
-from proxy.rules import schema as s
+from proxy.rules import route_schema as s
+from proxy.rules.compile_key import compile_key
+from proxy.rules.compile_ttl import compile_ttl, stored_methods
 from proxy.rules.compile_upstream import compile_headers, pick
 from proxy.rules.invalidations import InvalidationRule, On
-from proxy.rules.key_shapes import Target
-from proxy.rules.keys import Ignored, Keying, PartsKey, TemplateKey
 from proxy.rules.lifetimes import TimedTtl
 from proxy.rules.nodes import spelled
 from proxy.rules.patterns import Pattern
 from proxy.rules.problems import Report, did_you_mean
-from proxy.rules.route import HttpTtl, OffTtl, Route, StaleWindows, Ttl
+from proxy.rules.route import Route, StaleWindows, Ttl
 from proxy.rules.scopes import CredentialScope, Scope, SelectorScope, SessionScope, SharedScope
 from proxy.rules.selectors import Selector
 from proxy.rules.settings import Upstream
@@ -29,8 +28,6 @@ from proxy.rules.subject import Sources, keyed_digest
 from proxy.rules.tags import TagTemplate
 from proxy.rules.templates import Template
 
-_LIFETIMES = (s.TTL_DEFAULT, s.TTL_FROM, s.TTL_STATUS)
-_SAFE = frozenset({"GET", "HEAD"})
 _JUDGING = (
     *(s.KEY, s.SCOPE, s.ROUTE_CREDENTIALS, s.TTL, s.STORE_IF, s.TAGS),
     *(s.SET_COOKIE, s.TARGETS),
@@ -53,8 +50,8 @@ def compile_route(name: str, written: Written, around: Surroundings) -> Route:
     """The route of a record in which the defaults are already merged."""
     pattern = written.get(s.ROUTE_MATCH)
     sources = _sources(written, around.sources)
-    ttl = _ttl(written, around.report)
-    keying, ignored = _keying(written, around.report)
+    ttl = compile_ttl(written, around.report)
+    keying, ignored = compile_key(written, around.report)
     route = Route(
         name=name,
         upstream=around.upstream.name,
@@ -62,7 +59,7 @@ def compile_route(name: str, written: Written, around: Surroundings) -> Route:
         keying=keying,
         scope=_scope(written, ttl),
         sources=sources,
-        stored_methods=_stored_methods(ttl, pattern),
+        stored_methods=stored_methods(ttl, pattern),
         stale=_stale(written.get(s.STALE)),
         store_if=written.get(s.STORE_IF),
         serve_if=written.get(s.SERVE_IF),
@@ -101,45 +98,6 @@ def _digest(written: Written, sources: Sources, upstream: Upstream) -> str:
     return keyed_digest(sources.secret, b"route", text.encode())[:_DIGEST_CHARACTERS]
 
 
-def _ttl(written: Written, report: Report) -> Ttl:
-    ttl = written.get(s.TTL)
-    if isinstance(ttl, float):
-        return TimedTtl(default=ttl)
-    if isinstance(ttl, Written):
-        return _timed(ttl, report)
-    return OffTtl() if ttl == "off" else HttpTtl()
-
-
-def _timed(written: Written, report: Report) -> TimedTtl:
-    low, high = written.get(s.TTL_MIN), written.get(s.TTL_MAX)
-    if low is not None and high is not None and low > high:
-        report.add(written.mark_of(s.TTL_MIN), "`min` is longer than `max`", "swap them")
-    if written.nodes and not any(written.given(key) for key in _LIFETIMES):
-        report.add(written.mark, "this ttl names no lifetime", "add default, from or status")
-    if written.given(s.TTL_MARGIN) and not written.given(s.TTL_FROM):
-        report.add(
-            written.mark_of(s.TTL_MARGIN),
-            "`margin` without `from` means nothing",
-            "add from: response.body.PATH, or take it out",
-        )
-    return TimedTtl(
-        default=written.get(s.TTL_DEFAULT),
-        source=written.get(s.TTL_FROM),
-        margin=pick(written, s.TTL_MARGIN, 0.0),
-        minimum=low,
-        maximum=high,
-        jitter=pick(written, s.TTL_JITTER, 0.0),
-        sliding=pick(written, s.TTL_SLIDING, default=False),
-        status={status: seconds for _, status, seconds in written.get(s.TTL_STATUS) or ()},
-    )
-
-
-def _stored_methods(ttl: Ttl, pattern: Pattern | None) -> frozenset[str]:
-    if isinstance(ttl, TimedTtl) and pattern is not None and pattern.methods:
-        return pattern.methods
-    return _SAFE
-
-
 def _scope(written: Written, ttl: Ttl) -> Scope:
     scope = written.get(s.SCOPE)
     if isinstance(scope, tuple):
@@ -152,46 +110,6 @@ def _scope(written: Written, ttl: Ttl) -> Scope:
     if scope is None:
         scope = "credential" if isinstance(ttl, TimedTtl) else "shared"
     return words[scope]
-
-
-def _keying(written: Written, report: Report) -> tuple[Keying, tuple[str, ...]]:
-    """The key, and the request fields it ignores."""
-    key = written.get(s.KEY)
-    if key is None:
-        return PartsKey(), ()
-    if isinstance(key, Template):
-        return TemplateKey(key), ()
-    ignore, body = key.get(s.KEY_IGNORE) or (), key.get(s.KEY_BODY)
-    if body is not None and any(target.root in ("body", "form") for target in ignore):
-        report.add(
-            key.mark_of(s.KEY_IGNORE),
-            "`ignore` names parts of a body of which `body` takes only some",
-            "keep one of the two",
-        )
-    normalize = key.get(s.KEY_NORMALIZE) or ()
-    parts = PartsKey(
-        name=pick(key, s.KEY_NAME, ""),
-        body=body,
-        ignore=_ignored(ignore),
-        headers=tuple(sorted(set(key.get(s.KEY_HEADERS) or ()))),
-        normalize_body=tuple((t.path, steps) for _, t, steps in normalize if t.root == "body"),
-        normalize_query=tuple((t.name, steps) for _, t, steps in normalize if t.root == "query"),
-    )
-    return parts, _named(ignore, "header")
-
-
-def _named(targets: tuple[Target, ...], root: str) -> tuple[str, ...]:
-    return tuple(target.name for target in targets if target.root == root)
-
-
-def _ignored(targets: tuple[Target, ...]) -> Ignored:
-    in_body = [target for target in targets if target.root == "body"]
-    return Ignored(
-        body=any(not target.path for target in in_body),
-        body_paths=tuple(target.path for target in in_body if target.path),
-        query=_named(targets, "query"),
-        form=_named(targets, "form"),
-    )
 
 
 def _stale(written: Written | None) -> StaleWindows | None:

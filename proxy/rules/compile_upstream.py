@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from proxy.rules import schema as s
+from proxy.rules.route_schema import REMOVE, SET
 from proxy.rules.secrets import DEFAULT_CREDENTIALS
 from proxy.rules.selectors import Selector
 from proxy.rules.settings import (
@@ -69,8 +70,8 @@ def compile_headers(written: Written | None) -> HeaderEdits:
     """`headers`, of an upstream or a route."""
     if written is None:
         return HeaderEdits()
-    fields = tuple((name, value) for _, name, value in written.get(s.SET) or ())
-    return HeaderEdits(fields, written.get(s.REMOVE) or ())
+    fields = tuple((name, value) for _, name, value in written.get(SET) or ())
+    return HeaderEdits(fields, written.get(REMOVE) or ())
 
 
 def compile_upstream(name: str, written: Written, sessions: tuple[Selector, ...] = ()) -> Upstream:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from proxy.rules import route_schema as r
 from proxy.rules import schema as s
 from proxy.rules.compile_route import Surroundings, compile_route
 from proxy.rules.compile_upstream import compile_server, compile_store, compile_upstream
@@ -175,19 +176,19 @@ class _Compiler:
         return Sources(self._secret, self._session, credentials, self._jwt_key)
 
     def _entry(self, route: Written, around: Surroundings) -> Entry:
-        name = route.get(s.ROUTE_NAME) or ""
+        name = route.get(r.ROUTE_NAME) or ""
         if name:
-            self._claim(name, route.mark_of(s.ROUTE_NAME))
+            self._claim(name, route.mark_of(r.ROUTE_NAME))
         compiled = compile_route(name, route.over(self._defaults), around)
-        conditional = route.given(s.WHEN) or (
-            route.given(s.ROUTE_MATCH) and route.get(s.ROUTE_MATCH) is None
+        conditional = route.given(r.WHEN) or (
+            route.given(r.ROUTE_MATCH) and route.get(r.ROUTE_MATCH) is None
         )
-        return Entry(compiled, route.get(s.ROUTE_MATCH), route.get(s.WHEN), conditional)
+        return Entry(compiled, route.get(r.ROUTE_MATCH), route.get(r.WHEN), conditional)
 
     def _check_reach(self, entries: list[Entry], route: Written) -> None:
         """Report a route that an earlier one with the same pattern leaves nothing."""
         last = entries[-1].pattern
-        if route.given(s.ROUTE_MATCH) and last is None:
+        if route.given(r.ROUTE_MATCH) and last is None:
             return  # its match has a problem of its own
         for earlier in entries[:-1]:
             if not earlier.conditional and _covers(earlier.pattern, last):

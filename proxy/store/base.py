@@ -15,8 +15,9 @@ from enum import StrEnum
 from typing import Any, Final, Protocol
 
 from proxy.errors import StoreError
-from proxy.messages import START, Position, Stored, StoredResponse
+from proxy.messages import START, Position, Stored
 from proxy.outcomes import Tier
+from proxy.store.entry_info import EntryInfo
 
 EVERYTHING: Final = "*"
 """The tag that every stored response carries: to invalidate it is to purge all."""
@@ -100,66 +101,6 @@ class Reach:
     epoch: str
     marks: tuple[Mark, ...]
     end: Position
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryInfo:
-    """What a listing says of an entry: everything but its fields and its body."""
-
-    key: bytes
-    variants: bool
-    status: int
-    method: str
-    url: str
-    route: str
-    head: str
-    tags: tuple[str, ...]
-    born: Position
-    fresh_until: float
-    expires_at: float
-    body_bytes: int
-    tier: Tier
-
-    @classmethod
-    def of(cls, key: bytes, entry: Stored, tier: Tier) -> EntryInfo:
-        """The listing's view of an entry in hand."""
-        answer = entry if isinstance(entry, StoredResponse) else None
-        return cls(
-            key=key,
-            variants=answer is None,
-            status=answer.status if answer else 0,
-            method=answer.method if answer else "",
-            url=entry.url,
-            route=entry.route,
-            head=entry.head,
-            tags=entry.tags,
-            born=entry.born,
-            fresh_until=answer.fresh_until if answer else entry.expires_at,
-            expires_at=entry.expires_at,
-            body_bytes=len(answer.body) if answer else 0,
-            tier=tier,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
-    """Which entries a listing is about: all that is given must hold. The default is every entry."""
-
-    prefix: str | None = None
-    tag: str | None = None
-    route: str | None = None
-
-    def holds(self, listed: EntryInfo) -> bool:
-        """Whether an entry is one of them; a prefix is of its readable head or its URL."""
-        return (
-            (self.tag is None or self.tag in listed.tags)
-            and (self.route is None or self.route == listed.route)
-            and (
-                self.prefix is None
-                or listed.head.startswith(self.prefix)
-                or listed.url.startswith(self.prefix)
-            )
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,17 +21,16 @@ from proxy.store.base import (
     EVERYTHING,
     CacheStatus,
     Clock,
-    EntryInfo,
     Fact,
     FactKind,
     Found,
     Record,
-    Selection,
     SharedStore,
     Spawn,
 )
 from proxy.store.breaker import Breaker
 from proxy.store.coherence import Coherence
+from proxy.store.entry_info import EntryInfo, Selection
 from proxy.store.fact_file import FactFile
 from proxy.store.facts import Verdict
 from proxy.store.far import Far

@@ -17,7 +17,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from proxy.messages import START, Position, Stored
-from proxy.store.base import LOCAL, Clock, EntryInfo, Fact, FactKind, JournalRecord, is_local
+from proxy.store.base import LOCAL, Clock, Fact, FactKind, JournalRecord, is_local
+from proxy.store.entry_info import EntryInfo
 from proxy.store.facts import MAX_TAGS, MAX_WIDE, FactTable, Verdict, holds, worse
 from proxy.store.memory import MemoryStore
 

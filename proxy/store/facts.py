@@ -18,7 +18,8 @@ from functools import lru_cache
 from typing import Final, assert_never
 
 from proxy.messages import START, Position, Stored
-from proxy.store.base import EVERYTHING, EntryInfo, Fact, FactKind, Mark
+from proxy.store.base import EVERYTHING, Fact, FactKind, Mark
+from proxy.store.entry_info import EntryInfo
 
 MAX_TAGS: Final = 100_000
 MAX_WIDE: Final = 4096

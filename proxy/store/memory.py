@@ -17,15 +17,8 @@ from typing import Final
 
 from proxy.messages import Position, Stored, StoredResponse
 from proxy.outcomes import Tier
-from proxy.store.base import (
-    EVERYTHING,
-    Clock,
-    EntryInfo,
-    Found,
-    Record,
-    TierStatus,
-    is_local,
-)
+from proxy.store.base import EVERYTHING, Clock, Found, Record, TierStatus, is_local
+from proxy.store.entry_info import EntryInfo
 from proxy.store.sharing import Sharing
 from proxy.store.tag_index import TagIndex
 

@@ -22,7 +22,6 @@ from proxy.store.base import (
     EVERYTHING,
     Beat,
     Clock,
-    EntryInfo,
     Fact,
     FactKind,
     JournalLostError,
@@ -34,6 +33,7 @@ from proxy.store.base import (
     TierStatus,
     new_generation,
 )
+from proxy.store.entry_info import EntryInfo
 from proxy.store.redis_link import Link, check_version, parse_info, translated
 from proxy.store.redis_words import (
     EPOCH,

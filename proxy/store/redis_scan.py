@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from proxy.errors import CorruptEntryError
 from proxy.store import codec
-from proxy.store.base import EntryInfo
+from proxy.store.entry_info import EntryInfo
 from proxy.store.redis_link import translated
 from proxy.store.redis_words import entry_key
 

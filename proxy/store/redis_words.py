@@ -14,6 +14,7 @@ from typing import Any, Final
 from proxy.messages import Position
 from proxy.store import codec
 from proxy.store.base import JournalRecord, Mark
+from proxy.store.heads import text_out
 
 EPOCH: Final = b"larder:epoch"
 LEASES: Final = b"larder:leases"
@@ -31,7 +32,7 @@ def entry_key(token: str, key: bytes) -> bytes:
 
 def mark_key(token: str, tag: str) -> bytes:
     """Where the mark of a tag is."""
-    return key_of(token, "m:") + codec.text_out(tag)
+    return key_of(token, "m:") + text_out(tag)
 
 
 def text_of(position: Position) -> str:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from proxy.fields import Fields
-from proxy.messages import Position, Stored, Variants
+from proxy.messages import Alias, Position, Stored, Variants
 
 MAX_PARTS: Final = 4096
 _LONGEST: Final = 256
@@ -44,6 +44,10 @@ class Sharing:
             parts = (*entry.names, *entry.places, entry.url, entry.head)
             size += _POINTER * len(entry.places) + sum(map(sys.getsizeof, parts))
             return replace(entry, tags=tags), _VARIANTS + size
+        if isinstance(entry, Alias):
+            tags, size = self._texts(entry.tags)
+            parts = (entry.target, entry.url, entry.head)
+            return replace(entry, tags=tags), _VARIANTS + size + sum(map(sys.getsizeof, parts))
         lines, line_bytes = self._lines(entry.fields)
         tags, tag_bytes = self._texts(entry.tags)
         admitted = replace(
@@ -57,6 +61,8 @@ class Sharing:
             born=self._part(entry.born),
         )
         own = sum(map(sys.getsizeof, (entry.body, entry.url, entry.head)))
+        own += sum(_POINTER + sys.getsizeof(place) for place in entry.aliases)
+        own += sum(_LINE + sum(map(sys.getsizeof, pair)) for pair in entry.params)
         return admitted, _ANSWER + own + line_bytes + tag_bytes
 
     def _lines(self, fields: Fields) -> tuple[list[tuple[str, str]], int]:

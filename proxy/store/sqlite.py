@@ -21,7 +21,6 @@ from proxy.store import codec, sqlite_entries, sqlite_journal
 from proxy.store.base import (
     Beat,
     Clock,
-    EntryInfo,
     Fact,
     JournalLostError,
     JournalRecord,
@@ -31,6 +30,7 @@ from proxy.store.base import (
     Record,
     TierStatus,
 )
+from proxy.store.entry_info import EntryInfo
 from proxy.store.sqlite_entries import EntryRows
 from proxy.store.sqlite_file import SqliteFile
 

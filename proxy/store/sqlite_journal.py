@@ -24,6 +24,7 @@ from proxy.store.base import (
     Mark,
     new_generation,
 )
+from proxy.store.heads import text_out
 
 JOURNAL_S: Final = 3600.0
 JOURNAL_RECORDS: Final = 1_000_000
@@ -118,7 +119,7 @@ def _raise(db: sqlite3.Connection, fact: Fact, position: int, until: float) -> N
         "INSERT INTO marks VALUES (?, ?, ?, ?, ?) ON CONFLICT (tag) DO UPDATE SET "
         "hard = max(hard, excluded.hard), soft = max(soft, excluded.soft), "
         "expires = max(expires, excluded.expires)",
-        (codec.text_out(fact.value), new_generation(), hard, soft, until),
+        (text_out(fact.value), new_generation(), hard, soft, until),
     )
     if fact.value == EVERYTHING and not fact.soft:
         db.execute("DELETE FROM wide WHERE position <= ?", (position,))
@@ -135,14 +136,14 @@ def reach(db: sqlite3.Connection, tag: str, expires_at: float) -> Mark:
     row = db.execute(
         "INSERT INTO marks VALUES (?, ?, 0, 0, ?) ON CONFLICT (tag) DO UPDATE SET "
         "expires = max(expires, excluded.expires) RETURNING generation, hard, soft",
-        (codec.text_out(tag), new_generation(), expires_at),
+        (text_out(tag), new_generation(), expires_at),
     ).fetchone()
     return Mark(row[0], (0, row[1]), (0, row[2]))
 
 
 def marks(db: sqlite3.Connection, tags: Sequence[str]) -> tuple[Mark | None, ...]:
     """The marks as they are; None where one is missing."""
-    names = list(map(codec.text_out, tags))
+    names = list(map(text_out, tags))
     rows = db.execute(
         "SELECT tag, generation, hard, soft FROM marks "  # noqa: S608  question marks only
         f"WHERE tag IN ({','.join('?' * len(names))})",

@@ -13,8 +13,9 @@ import pytest
 from proxy.errors import CorruptEntryError, StoreError
 from proxy.flow.tasks import spawn
 from proxy.messages import Stored, StoredResponse, Variants
-from proxy.store.base import EntryInfo, Found, Record, Store
+from proxy.store.base import Found, Record, Store
 from proxy.store.cache import Cache
+from proxy.store.entry_info import EntryInfo, EntryKind
 from proxy.store.memory import MemoryStore
 from proxy.store.redis import RedisStore
 from proxy.store.sqlite import SqliteStore
@@ -181,7 +182,7 @@ async def test_scan_tells_all_but_the_body(store: Store, clock: ManualClock) -> 
     assert set(listed) == {KEY, OTHER}
     found = listed[KEY]
     assert (found.tags, found.route, found.url, found.head) == (("*", "t"), "r", "/u", "h")
-    assert (found.body_bytes, found.status, found.variants) == (5000, 200, False)
+    assert (found.body_bytes, found.status, found.kind) == (5000, 200, EntryKind.RESPONSE)
     assert found.expires_at == pytest.approx(kept.expires_at)
     assert len(listed[OTHER].tags) == 500
 

@@ -31,6 +31,7 @@ FLOORS: Mapping[str, int] = {
     "proxy.flow": 5,
     "proxy.client": 6,
     "proxy.delivering": 6,
+    "proxy.dressing": 6,
     "proxy.exchange": 6,
     "proxy.fetching": 6,
     "proxy.turn": 6,

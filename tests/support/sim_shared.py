@@ -22,7 +22,6 @@ from proxy.outcomes import Tier
 from proxy.store.base import (
     EVERYTHING,
     Beat,
-    EntryInfo,
     Fact,
     FactKind,
     JournalLostError,
@@ -33,6 +32,7 @@ from proxy.store.base import (
     Record,
     TierStatus,
 )
+from proxy.store.entry_info import EntryInfo
 from tests.support.clock import ManualClock
 
 Value = TypeVar("Value")

@@ -12,7 +12,7 @@ from proxy.edges.problem import ApiError
 from proxy.fields import Fields
 from proxy.messages import StoredResponse, Variants
 from proxy.outcomes import Tier
-from proxy.store.base import EntryInfo, Selection
+from proxy.store.entry_info import EntryInfo, Selection
 from tests.support.rules import config_of
 
 CONFIG = config_of("upstreams: {db: {url: https://db.example}}")

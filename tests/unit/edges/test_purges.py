@@ -13,8 +13,9 @@ from proxy.edges.purges import MEMBERS, Purge, answer, count, read_purge, reques
 from proxy.errors import StoreError
 from proxy.flow import tasks
 from proxy.messages import START
-from proxy.store.base import EVERYTHING, LOCAL, EntryInfo, Fact, FactKind, Selection
+from proxy.store.base import EVERYTHING, LOCAL, Fact, FactKind
 from proxy.store.cache import Cache
+from proxy.store.entry_info import EntryInfo, Selection
 from proxy.store.memory import MemoryStore
 from tests.support.control import NOW, keep, memory_cache, stored
 from tests.support.rules import config_of

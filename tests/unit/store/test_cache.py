@@ -13,8 +13,9 @@ import pytest
 from proxy.errors import StoreError
 from proxy.flow.tasks import spawn
 from proxy.outcomes import NotServed, NotStored
-from proxy.store.base import Fact, FactKind, Found, Selection, is_local
+from proxy.store.base import Fact, FactKind, Found, is_local
 from proxy.store.cache import Cache
+from proxy.store.entry_info import Selection
 from proxy.store.fact_file import FactFile
 from proxy.store.facts import MAX_WIDE
 from proxy.store.memory import MemoryStore

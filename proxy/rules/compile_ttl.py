@@ -1,0 +1,59 @@
+"""From `ttl` as written to the lifetime rule of a route.
+
+Floor 2. What a key cannot know of its neighbours is checked here: bounds that cross each
+other, a margin without a moment, a rule that names no lifetime.
+"""
+
+from __future__ import annotations
+
+from proxy.rules import route_schema as s
+from proxy.rules.compile_upstream import pick
+from proxy.rules.lifetimes import TimedTtl
+from proxy.rules.patterns import Pattern
+from proxy.rules.problems import Report
+from proxy.rules.route import HttpTtl, OffTtl, Ttl
+from proxy.rules.shapes import Written
+
+_LIFETIMES = (s.TTL_DEFAULT, s.TTL_FROM, s.TTL_STATUS)
+_SAFE = frozenset({"GET", "HEAD"})
+
+
+def compile_ttl(written: Written, report: Report) -> Ttl:
+    """The lifetime rule: RFC 9111 where nothing is written."""
+    ttl = written.get(s.TTL)
+    if isinstance(ttl, float):
+        return TimedTtl(default=ttl)
+    if isinstance(ttl, Written):
+        return _timed(ttl, report)
+    return OffTtl() if ttl == "off" else HttpTtl()
+
+
+def _timed(written: Written, report: Report) -> TimedTtl:
+    low, high = written.get(s.TTL_MIN), written.get(s.TTL_MAX)
+    if low is not None and high is not None and low > high:
+        report.add(written.mark_of(s.TTL_MIN), "`min` is longer than `max`", "swap them")
+    if written.nodes and not any(written.given(key) for key in _LIFETIMES):
+        report.add(written.mark, "this ttl names no lifetime", "add default, from or status")
+    if written.given(s.TTL_MARGIN) and not written.given(s.TTL_FROM):
+        report.add(
+            written.mark_of(s.TTL_MARGIN),
+            "`margin` without `from` means nothing",
+            "add from: response.body.PATH, or take it out",
+        )
+    return TimedTtl(
+        default=written.get(s.TTL_DEFAULT),
+        source=written.get(s.TTL_FROM),
+        margin=pick(written, s.TTL_MARGIN, 0.0),
+        minimum=low,
+        maximum=high,
+        jitter=pick(written, s.TTL_JITTER, 0.0),
+        sliding=pick(written, s.TTL_SLIDING, default=False),
+        status={status: seconds for _, status, seconds in written.get(s.TTL_STATUS) or ()},
+    )
+
+
+def stored_methods(ttl: Ttl, pattern: Pattern | None) -> frozenset[str]:
+    """The methods whose answers are looked up: with a `ttl` of its own, those a route matches."""
+    if isinstance(ttl, TimedTtl) and pattern is not None and pattern.methods:
+        return pattern.methods
+    return _SAFE

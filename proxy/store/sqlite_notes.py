@@ -1,0 +1,134 @@
+"""Notes in the SQLite file: two tables beside the entries', on the same thread.
+
+The statements run in the transaction of their job, so each operation is atomic
+for every process that uses the file. What is bound is bytes and floats only, and
+what is read is decoded off the thread: nothing foreign can end it. Expired rows
+are not seen; `sweep` removes them in the file's background round.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Final, TypeVar
+
+from proxy.errors import CorruptEntryError
+from proxy.store.base import Clock
+from proxy.store.codec import text_in, text_out
+from proxy.store.notes import check, check_amounts, check_value
+from proxy.store.sqlite_file import SqliteFile
+
+_PAGE: Final = 256
+_VALUE: Final = "SELECT value FROM notes WHERE space = ? AND key = ? AND expires > ?"
+_PUT: Final = "INSERT OR REPLACE INTO notes (space, key, value, expires) VALUES (?, ?, ?, ?)"
+
+Value = TypeVar("Value")
+_Where = tuple[str, bytes]
+"""Space and key as they are bound."""
+
+
+class SqliteNotes:
+    """`read_s` bounds one look-up, `write_s` everything else; `clock` is shared by all processes."""
+
+    def __init__(self, file: SqliteFile, *, clock: Clock, read_s: float, write_s: float) -> None:
+        self._file = file
+        self._clock = clock
+        self._read_s = read_s
+        self._write_s = write_s
+
+    async def get(self, space: str, key: str) -> bytes | None:
+        """The value of a note that is there."""
+        check(space)
+        seen = (space, text_out(key), self._clock())
+        found = await self._file.run(
+            lambda db: db.execute(_VALUE, seen).fetchone(), self._read_s, writes=False
+        )
+        return None if found is None else _bytes(found[0])
+
+    async def put(self, space: str, key: str, value: bytes, ttl_s: float) -> None:
+        """Leave a note in place of what was there."""
+        check(space, ttl_s)
+        check_value(value)
+        row = (space, text_out(key), bytes(value), self._clock() + ttl_s)
+        await self._write(lambda db: db.execute(_PUT, row).rowcount)
+
+    async def claim(self, space: str, key: str, value: bytes, ttl_s: float) -> bytes | None:
+        """Leave a note unless one is there."""
+        check(space, ttl_s)
+        check_value(value)
+        where, now = (space, text_out(key)), self._clock()
+
+        def take(db: sqlite3.Connection) -> tuple[object] | None:
+            there: tuple[object] | None = db.execute(_VALUE, (*where, now)).fetchone()
+            if there is None:
+                db.execute(_PUT, (*where, bytes(value), now + ttl_s))
+            return there
+
+        found = await self._write(take)
+        return None if found is None else _bytes(found[0])
+
+    async def replace(
+        self, space: str, key: str, old: bytes, new: bytes | None, ttl_s: float = 0.0
+    ) -> bool:
+        """Put `new` in place of exactly `old`, or remove it."""
+        check(space, ttl_s)
+        check_value(new or b"")
+        now = self._clock()
+        if_old = (space, text_out(key), now, bytes(old))
+        which = "WHERE space = ? AND key = ? AND expires > ? AND value = ?"
+        if new is None:
+            statement, bound = f"DELETE FROM notes {which}", if_old  # noqa: S608  words of our own
+        else:
+            statement = f"UPDATE notes SET value = ?, expires = ? {which}"  # noqa: S608  the same
+            bound = (bytes(new), now + ttl_s, *if_old)  # type: ignore[assignment]  # other columns
+        return await self._write(lambda db: db.execute(statement, bound).rowcount) > 0
+
+    async def delete(self, space: str, key: str) -> bool:
+        """Remove a note or counters; whether there was any."""
+        check(space)
+        where, now = (space, text_out(key)), self._clock()
+        return await self._write(lambda db: _delete(db, where, now))
+
+    async def list(self, space: str) -> AsyncIterator[tuple[str, bytes]]:
+        """Every value with its key, a page at a time."""
+        check(space)
+        last: bytes | None = None
+        while rows := await self._page(
+            "SELECT key, value FROM notes WHERE space = ? AND expires > ? "
+            "AND (? IS NULL OR key > ?) ORDER BY key LIMIT ?",
+            space,
+            last,
+        ):
+            last = rows[-1][0]
+            for key, value in rows:
+                name = _name(key)
+                if name is not None and isinstance(value, bytes):
+                    yield name, value
+
+    async def add(
+        self, space: str, key: str, amounts: Mapping[str, float], ttl_s: float | None = None
+    ) -> dict[str, float]:
+        """Add to counters, all or none; the new sums of the fields given."""
+        check(space, ttl_s)
+        check_amounts(amounts)
+        where, now = (space, text_out(key)), self._clock()
+        added = [(text_out(field), float(amount)) for field, amount in amounts.items()]
+        until = None if ttl_s is None else now + ttl_s
+        sums = await self._write(lambda db: _add(db, where, added, now, until))
+        return dict(zip(amounts, map(_float, sums), strict=True))
+
+    async def counters(self, space: str) -> AsyncIterator[tuple[str, dict[str, float]]]:
+        """Every key with all its sums, a page of keys at a time."""
+        check(space)
+        last: bytes | None = None
+        while rows := await self._page(
+            "SELECT key, field, amount FROM counters WHERE space = ?1 AND key IN "
+            "(SELECT DISTINCT key FROM counters WHERE space = ?1 AND expires > ?2 "
+            "AND (?3 IS NULL OR key > ?4) ORDER BY key LIMIT ?5) ORDER BY key",
+            space,
+            last,
+        ):
+            last = rows[-1][0]
+            for found in _by_key(rows):
+                yield found

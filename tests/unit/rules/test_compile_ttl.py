@@ -1,0 +1,49 @@
+"""`ttl` as written: the lifetime it means, the methods it makes storable, and what contradicts."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.rules.lifetimes import TimedTtl
+from proxy.rules.route import Ttl
+from tests.support.build import request
+from tests.unit.rules.support import matched, problems, route_config
+
+LONG: list[tuple[str, Ttl]] = [
+    ("ttl: {default: 5m, min: 1s, max: 1h}", TimedTtl(default=300, minimum=1, maximum=3600)),
+    ("ttl: {status: {404: 10s}}", TimedTtl(status={404: 10.0})),
+    (
+        "ttl: {default: 1m, sliding: true, jitter: 10%}",
+        TimedTtl(default=60, sliding=True, jitter=0.1),
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "ttl"), LONG)
+def test_the_long_form(rule: str, ttl: Ttl) -> None:
+    assert matched(route_config(rule), request("POST", "/api/a")).route.ttl == ttl
+
+
+METHODS = [("ttl: 1m", {"POST"}), ("ttl: http", {"GET", "HEAD"}), ("ttl: off", {"GET", "HEAD"})]
+
+
+@pytest.mark.parametrize(("rule", "methods"), METHODS)
+def test_only_a_lifetime_of_its_own_stores_what_a_route_matches(
+    rule: str, methods: set[str]
+) -> None:
+    route = matched(route_config(rule), request("POST", "/api/a")).route
+    assert route.stored_methods == methods
+
+
+CONTRADICTIONS = [
+    ("ttl: {default: 1m, min: 1h, max: 1s}", "`min` is longer than `max`; swap them"),
+    ("ttl: {jitter: 10%}", "this ttl names no lifetime; add default, from or status"),
+    ("ttl: {default: 1m, margin: 1s}", "`margin` without `from` means nothing"),
+]
+
+
+@pytest.mark.parametrize(("rule", "said"), CONTRADICTIONS)
+def test_what_contradicts_itself_is_told(rule: str, said: str) -> None:
+    text = f"upstreams: {{x: {{url: http://x, routes: [{{name: r, {rule}}}]}}}}"
+    (problem,) = problems(text)
+    assert said in problem
