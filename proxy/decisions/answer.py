@@ -17,7 +17,7 @@ from proxy.caching.validation import freshen
 from proxy.caching.vary import MAX_NAMES, selecting_names
 from proxy.decisions.failure import may_stand_in
 from proxy.outcomes import NotStored
-from proxy.rules.route import HttpTtl
+from proxy.rules.lifetimes import HttpTtl
 
 if TYPE_CHECKING:
     from proxy.messages import Response, StoredResponse

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from proxy.rules.route import HttpTtl
+from proxy.rules.lifetimes import HttpTtl
 
 if TYPE_CHECKING:
     from proxy.messages import Request, StoredResponse

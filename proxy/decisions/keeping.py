@@ -18,7 +18,7 @@ from proxy.decisions.completion import is_complete
 from proxy.fields import Fields
 from proxy.messages import StoredResponse
 from proxy.outcomes import NotStored
-from proxy.rules.route import HttpTtl
+from proxy.rules.lifetimes import HttpTtl
 from proxy.rules.targets import public_target
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from proxy.caching.validation import conditional_fields
 from proxy.decisions.switching import protocols
 from proxy.decisions.trailing import NOT_IN_TRAILERS, takes_trailers
 from proxy.fields import Fields
-from proxy.rules.route import OVERRIDE_FIELDS, HttpTtl
+from proxy.rules.lifetimes import HttpTtl
+from proxy.rules.misleading import OVERRIDE_FIELDS
 
 if TYPE_CHECKING:
     from proxy.messages import CacheKey, Request, StoredResponse

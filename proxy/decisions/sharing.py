@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from proxy.caching.vary import select, selecting_names
 from proxy.decisions.answer import AnswerPlan, Relay
-from proxy.rules.route import HttpTtl
+from proxy.rules.lifetimes import HttpTtl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

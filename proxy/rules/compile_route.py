@@ -15,11 +15,11 @@ from proxy.rules.compile_key import compile_key
 from proxy.rules.compile_ttl import compile_ttl, stored_methods
 from proxy.rules.compile_upstream import compile_headers, pick
 from proxy.rules.invalidations import InvalidationRule, On
-from proxy.rules.lifetimes import TimedTtl
+from proxy.rules.lifetimes import TimedTtl, Ttl
 from proxy.rules.nodes import spelled
 from proxy.rules.patterns import Pattern
 from proxy.rules.problems import Report, did_you_mean
-from proxy.rules.route import Route, StaleWindows, Ttl
+from proxy.rules.route import Route, StaleWindows
 from proxy.rules.scopes import CredentialScope, Scope, SelectorScope, SessionScope, SharedScope
 from proxy.rules.selectors import Selector
 from proxy.rules.settings import Upstream

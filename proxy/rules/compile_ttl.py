@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from proxy.rules import route_schema as s
 from proxy.rules.compile_upstream import pick
-from proxy.rules.lifetimes import TimedTtl
+from proxy.rules.lifetimes import HttpTtl, OffTtl, TimedTtl, Ttl
 from proxy.rules.patterns import Pattern
 from proxy.rules.problems import Report
-from proxy.rules.route import HttpTtl, OffTtl, Ttl
 from proxy.rules.shapes import Written
 
 _LIFETIMES = (s.TTL_DEFAULT, s.TTL_FROM, s.TTL_STATUS)

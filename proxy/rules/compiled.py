@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from proxy.rules.invalidations import Invalidation, InvalidationKind
-from proxy.rules.lifetimes import TimedTtl
-from proxy.rules.route import HttpTtl, Identity, Match, NeedsBody, OffTtl, Route, StaleWindows, Ttl
+from proxy.rules.lifetimes import HttpTtl, OffTtl, TimedTtl, Ttl
+from proxy.rules.route import Identity, Match, NeedsBody, Route, StaleWindows
 from proxy.rules.router import Router
 from proxy.rules.settings import ServerSettings, StoreSettings, Upstream
 from proxy.rules.subject import Subject

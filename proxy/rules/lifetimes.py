@@ -24,6 +24,16 @@ _EPOCH_MILLISECONDS: Final = 1e11
 NO_STATUSES: Final[Mapping[int, float]] = MappingProxyType({})
 
 
+@dataclass(frozen=True, slots=True)
+class HttpTtl:
+    """`ttl: http`: RFC 9111 alone decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class OffTtl:
+    """`ttl: off`: nothing is looked up and nothing stored."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedTtl:
     """A lifetime in seconds: fixed, by status, or read from the answer (`source`), then bounded."""
@@ -103,3 +113,6 @@ def _moment(text: str, now: float) -> float | None:
     except ValueError:
         return parse_http_date(text, now)
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+Ttl = HttpTtl | OffTtl | TimedTtl

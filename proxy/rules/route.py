@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Final
 
 from proxy.caching.directives import Directives, RequestDirectives, request_directives
 from proxy.caching.targeted import TARGETS, response_directives
@@ -21,35 +20,14 @@ from proxy.outcomes import Bypass
 from proxy.rules.conditions import Condition
 from proxy.rules.invalidations import Invalidation, InvalidationRule
 from proxy.rules.keys import Keying, PartsKey
-from proxy.rules.lifetimes import TimedTtl
-from proxy.rules.patterns import is_ambiguous
-from proxy.rules.scopes import CredentialScope, Scope, SelectorScope
+from proxy.rules.lifetimes import HttpTtl, OffTtl, TimedTtl, Ttl
+from proxy.rules.misleading import may_deceive, misleading
+from proxy.rules.scopes import Scope, SelectorScope
 from proxy.rules.selectors import Selector
 from proxy.rules.settings import HeaderEdits
 from proxy.rules.subject import Readable, Sources, Subject
 from proxy.rules.tags import TagTemplate, system_tags
 from proxy.rules.targets import has_dot_segments
-
-
-@dataclass(frozen=True, slots=True)
-class HttpTtl:
-    """`ttl: http`: RFC 9111 alone decides."""
-
-
-@dataclass(frozen=True, slots=True)
-class OffTtl:
-    """`ttl: off`: nothing is looked up and nothing stored."""
-
-
-Ttl = HttpTtl | OffTtl | TimedTtl
-
-OVERRIDE_FIELDS: Final = frozenset(
-    {
-        *("x-http-method-override", "x-http-method", "x-method-override"),
-        *("x-original-url", "x-rewrite-url", "x-http-destinationurl"),
-    }
-)
-"""Request fields by which some frameworks take another method or target than the one sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +165,10 @@ class Route:
     def _identify(self, subject: Subject) -> Identity | Bypass:
         refused = self.bypass(subject.request.method)
         if refused is None:
-            refused = self._misleading(subject.request)
+            refused = misleading(self, subject.request)
         if refused is not None:
             return refused
-        if self._may_deceive(subject):
+        if may_deceive(self, subject):
             return Bypass.PATH
         if has_dot_segments(subject.request.path):
             return Bypass.DOTS
@@ -201,29 +179,6 @@ class Route:
             return partition
         key = self.keying.derive(subject, self.upstream, partition)
         return key if isinstance(key, Bypass) else Identity(key, partition)
-
-    def _misleading(self, request: Request) -> Bypass | None:
-        """Why a request may mean something else to the upstream than its key says."""
-        unkeyed = request.fields.names().difference(self.keyed_fields)
-        if any(name.replace("_", "-") in OVERRIDE_FIELDS for name in unkeyed):
-            return Bypass.OVERRIDE_FIELD
-        if request.body != b"" and self._ignores_body(request.method):
-            return Bypass.GET_BODY
-        return None
-
-    def _may_deceive(self, subject: Subject) -> bool:
-        """Whether an answer for one client's eyes might be kept for all because of its path.
-
-        `match` takes a path by its segments; an upstream that resolves `/static/..%2faccount`
-        answers with another page, and a rule that shares overrides what that page says.
-        """
-        shares = isinstance(self.ttl, TimedTtl) and not isinstance(self.scope, CredentialScope)
-        return shares and is_ambiguous(subject.request.path) and subject.credential is not None
-
-    def _ignores_body(self, method: str) -> bool:
-        """Whether a body cannot count although the upstream might read it ("fat GET")."""
-        unread = method in {"GET", "HEAD"} and not self.keying.reads_body
-        return unread or isinstance(self.ttl, HttpTtl)
 
     def admits(self, subject: Subject) -> bool:
         """Whether the rule lets the subject's answer be stored."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.rules.lifetimes import TimedTtl
-from proxy.rules.route import Ttl
+from proxy.rules.lifetimes import TimedTtl, Ttl
 from tests.support.build import request
 from tests.unit.rules.support import matched, problems, route_config
 
