@@ -10,9 +10,9 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, assert_never
 
 from proxy.decisions.answer import Freshen, Keep, Relay, StandIn, announced_length
+from proxy.decisions.costing import cost_at_head
 from proxy.decisions.delivery import Portion, client_fields, portion
 from proxy.decisions.keeping import replayable
-from proxy.decisions.last_recipient import last_answer
 from proxy.decisions.switching import SWITCHING, switched
 from proxy.decisions.trailing import trailers_for
 from proxy.errors import (
@@ -25,11 +25,13 @@ from proxy.errors import (
 from proxy.fields import Fields
 from proxy.flow.balance import UpstreamBreakerOpenError
 from proxy.flow.broadcast import CutOff
-from proxy.outcomes import ExchangeRecord, Outcome, Refusal
+from proxy.outcomes import ExchangeRecord, Outcome, Refusal, Repeat
 from proxy.problem import CONTENT_TYPE, problem
 
 if TYPE_CHECKING:
     from proxy.client import Reply
+    from proxy.decisions.deduping import Kept
+    from proxy.decisions.last_recipient import OwnAnswer
     from proxy.flow.broadcast import Reader
     from proxy.messages import StoredResponse
     from proxy.turn import Landing
@@ -48,13 +50,27 @@ _FAILURES: tuple[tuple[type[UpstreamError], Refusal], ...] = (
 async def deliver_stored(visit: Visit, stored: StoredResponse, reply: Reply, now: float) -> None:
     """Answer with a stored response, or with the part of it the client's conditions leave."""
     visit.age_s, visit.ttl_s = stored.age(now), stored.ttl(now)
-    shown = portion(visit.request, stored.status, stored.fields, stored.body, now)
+    visit.spares(stored.cost)
+    shown = _portion(visit, stored.status, stored.fields, stored.body, now)
     visit.status = shown.status
     fields = client_fields(visit.route, shown.status, shown.fields, visit.story(), now)
     body = stored.body if shown.body is None else shown.body
     reason = stored.reason if shown.body is None else ""
     await reply.start(shown.status, reason, fields, len(body))
     await reply.write(body)
+    await reply.end()
+
+
+async def deliver_kept(visit: Visit, kept: Kept, reply: Reply, now: float) -> None:
+    """Answer a repeated request with the first one's answer, whatever its own conditions are."""
+    visit.status, visit.outcome, visit.reason = kept.status, Outcome.HIT, Repeat.DEDUPED
+    visit.age_s = max(0.0, now - kept.at)
+    rule = visit.route.cost if visit.route is not None else None
+    visit.spares(cost_at_head(rule, kept.status) or 0 if rule is not None else 0)
+    fields = kept.fields.with_set("Idempotent-Replayed", "true")
+    fields = client_fields(visit.route, kept.status, fields, visit.story(), now)
+    await reply.start(kept.status, kept.reason, fields, len(kept.body))
+    await reply.write(kept.body)
     await reply.end()
 
 
@@ -124,8 +140,9 @@ async def _deliver_live(
             fields = replayable(landing.errand.route, response)
         shown = Portion(response.status, fields)
         if keyed:
-            shown = portion(visit.request, response.status, fields, None, now)
+            shown = _portion(visit, response.status, fields, landing.whole, now)
         visit.status = shown.status
+        visit.charged(landing.cost, landing.head.status, follower=follower is not None)
         fields = client_fields(visit.route, shown.status, shown.fields, visit.story(), now)
         if shown.body is None:
             if shown.status == SWITCHING:
@@ -134,6 +151,7 @@ async def _deliver_live(
             await _copy(reader, reply)
         else:
             await reply.start(shown.status, "", fields, len(shown.body))
+            await reply.write(shown.body)
         await reply.end(trailers_for(visit.request.fields, body.trailers))
     except UpstreamError:
         visit.reason, visit.aborted = Refusal.UPSTREAM_BROKEN, True
@@ -144,7 +162,14 @@ async def _deliver_live(
         if reader.was_cut:
             visit.reason, visit.aborted = Refusal.TOO_SLOW, True
         visit.not_stored = (landing.not_stored or landing.loss) if keyed else None
+        visit.charged(landing.cost, landing.head.status, follower=follower is not None)
         reader.close()
+
+
+def _portion(visit: Visit, status: int, fields: Fields, body: bytes | None, now: float) -> Portion:
+    request, route = visit.request, visit.route
+    judges = route is not None and route.judges(request.method)
+    return portion(request, status, fields, body, now, judges=judges)
 
 
 async def _copy(reader: Reader, reply: Reply) -> None:
@@ -173,21 +198,25 @@ async def refuse(
     now: float,
     outcome: Outcome = Outcome.REFUSED,
     detail: str = "",
+    retry_after: int | None = None,
 ) -> None:
-    """Answer with a problem document (RFC 9457) of our own."""
+    """Answer with a problem document (RFC 9457) of our own; `retry_after` in seconds."""
     visit.status, visit.reason, visit.outcome = status, reason, outcome
     body = problem(status, detail or reason.sentence, reason.sentence, reason=reason)
     fields = Fields((("Content-Type", CONTENT_TYPE), ("Cache-Control", "no-store")))
+    if retry_after is not None:
+        fields = fields.with_added("Retry-After", str(retry_after))
     fields = client_fields(None, status, fields, visit.story(), now)
     await reply.start(status, "", fields, len(body))
     await reply.write(body)
     await reply.end()
 
 
-async def answer_last(visit: Visit, reply: Reply, now: float) -> None:
-    """Answer a request that may be forwarded no further."""
-    own = last_answer(visit.request)
-    visit.ended(own.status, Outcome.REFUSED, Refusal.MAX_FORWARDS)
+async def answer_own(
+    visit: Visit, reply: Reply, own: OwnAnswer, reason: Refusal, now: float
+) -> None:
+    """Answer what the proxy answers itself, and not because anything is wrong."""
+    visit.ended(own.status, Outcome.REFUSED, reason)
     fields = client_fields(None, own.status, own.fields, visit.story(), now)
     await reply.start(own.status, "", fields, len(own.body))
     await reply.write(own.body)

@@ -24,6 +24,8 @@ class Dressed:
 
     reply: Reply
     edit: Callable[[int, Fields], Fields]
+    repeats: bool = False
+    """Whether the edit hangs on its arguments alone, and so is the same for the same request."""
 
     @property
     def sent(self) -> int:

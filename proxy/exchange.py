@@ -12,26 +12,26 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, assert_never
 
-from proxy.caching.forwarding import hops_left, times_passed
-from proxy.caching.partial import asks_one_range
-from proxy.decisions.keeping import slide
-from proxy.decisions.lookup import Fetch, Refuse, Serve
-from proxy.decisions.requesting import PSEUDONYM
-from proxy.delivering import (
-    answer_last,
-    deliver_landing,
-    deliver_stored,
-    let_go,
-    refuse,
-    unawaited,
-)
+from proxy.admitting import admitted
+from proxy.decisions import cors
+from proxy.decisions.lookup import Fetch, LookupPlan, Refuse, Serve
+from proxy.deduping import Deduper
+from proxy.delivering import deliver_landing, deliver_stored, let_go, refuse, unawaited
+from proxy.dressing import Dressed
 from proxy.errors import ClientError, ClientGone
+from proxy.extending import slide_used
+from proxy.flow import tasks
+from proxy.flow.budget import Lease
+from proxy.hastening import Hastening
 from proxy.identifying import identified
-from proxy.messages import CacheKey, Request, StoredResponse
+from proxy.messages import CacheKey, Request
+from proxy.observing import Counts, Observer
 from proxy.outcomes import Bypass, Forward, Outcome, Refusal
-from proxy.rules.lifetimes import TimedTtl
-from proxy.rules.targets import climbs_out
-from proxy.sight import Sight, glance, look, look_for_part, plan_for
+from proxy.room import with_room
+from proxy.sessions import Sessions
+from proxy.sight import Sight, see
+from proxy.spending import Spending, known_digest
+from proxy.translating import sendable
 from proxy.turn import NOWHERE, Turn, errand_for
 from proxy.visit import Visit
 
@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from proxy.turn import Errand, Landing, World
 
 
-MAX_PASSES: Final = 8
-"""How often Via may name us: Larders may stand behind each other, but not in a circle."""
+RETRY_S: Final = 5
+"""When to come again, for a client whose answer there was no room for."""
 
 
 class Exchange:
@@ -64,6 +64,7 @@ class Exchange:
         clock: Callable[[], float],
         timer: Callable[[], float],
         observers: Sequence[Callable[[ExchangeRecord], None]] = (),
+        spending: Spending | None = None,
     ) -> None:
         self._world = world
         self._cache = cache
@@ -71,8 +72,13 @@ class Exchange:
         self._fetcher = fetcher
         self._clock = clock
         self._timer = timer
+        self._spending = spending or Spending()
+        self._deduper = Deduper(cache.notes, clock, self._send)
+        self.sessions = Sessions(cache.notes, tasks.spawn)
+        self._hastening = Hastening()
         self._parsing = asyncio.Lock()
-        self._observers = list(observers)
+        self.observers: list[Observer] = [Counts(self.sessions.count), *observers]
+        self.on_served: Callable[[Turn, CacheKey, Sight, Serve], None] = lambda *_: None
 
     @property
     def world(self) -> World:
@@ -85,11 +91,17 @@ class Exchange:
 
     def observe(self, observer: Callable[[ExchangeRecord], None]) -> None:
         """Tell this one, too, of every exchange."""
-        self._observers.append(observer)
+        self.observers.append(observer)
 
-    async def handle(self, request: Request, body: BodySource, reply: Reply) -> None:
-        """Answer one request, and tell every observer what became of it."""
-        visit = Visit(request=request, began_at=self._clock(), began=self._timer())
+    async def handle(
+        self, request: Request, body: BodySource, reply: Reply, *, background: bool = False
+    ) -> None:
+        """Answer one request, and tell every observer what became of it.
+
+        `background`: it is the proxy's own (see `inner`).
+        """
+        began = self._timer()
+        visit = Visit(request=request, began_at=self._clock(), began=began, background=background)
         try:
             await self._visit(visit, body, reply)
         except (ClientGone, asyncio.CancelledError):
@@ -112,32 +124,32 @@ class Exchange:
         self._tell(visit.record(self._timer(), received=0, sent=0))
 
     def _tell(self, record: ExchangeRecord) -> None:
-        for observe in self._observers:
+        for observe in self.observers:
             observe(record)
 
     async def _visit(self, visit: Visit, body: BodySource, reply: Reply) -> None:
         world = self._world
-        if times_passed(visit.request.fields, PSEUDONYM) > MAX_PASSES:
-            await refuse(visit, reply, 508, Refusal.LOOP, self._clock())
-            return
-        if hops_left(visit.request) == 0:
-            await answer_last(visit, reply, self._clock())
-            return
-        found = world.config.router.find(visit.request)
+        if world.config.cors is not None:
+            dressed = partial(cors.dressed, world.config.cors, visit.request)
+            reply = Dressed(reply, dressed, repeats=True)
+        found = await admitted(visit, world.config, reply, visit.began_at)
         if found is None:
-            await refuse(visit, reply, 404, Refusal.NO_UPSTREAM, self._clock())
             return
         upstream, request = found
-        visit.upstream = upstream
-        if climbs_out(request.path):
-            await refuse(visit, reply, 400, Refusal.CLIMBS, self._clock())
-            return
         known = b"" if body.length == 0 else request.body
         request = replace(request, at=visit.began_at, body=known)
         match, identity = await identified(world.config, upstream, request, body, self._parsing)
+        visit.route, sessions = match.route, world.config.sessions
+        visit.credential = known_digest(match.subject, "credential")
+        if match.route.reads_session:
+            visit.session = match.subject.session_digest or ""
+            visit.counted = sessions.counted(match.subject)
+            if sessions.attended:
+                match, reply = await self.sessions.attend(sessions, visit, match, reply)
         turn = Turn(visit, world, upstream, match, body, reply)
-        visit.route = match.route
-        if isinstance(identity, Bypass):
+        if match.route.deduping is not None:
+            await self._deduper.answer(turn, identity)
+        elif isinstance(identity, Bypass):
             await self._relay(turn, identity)
         else:
             visit.key = identity.key.digest
@@ -147,21 +159,25 @@ class Exchange:
 
     async def _cached(self, turn: Turn, key: CacheKey) -> None:
         """Look up, plan, and carry the plan out."""
-        match, now = turn.match, self._clock()
-        sight = await look(self._cache, match, key, now)
-        if sight.stored is None and self._flights.find(sight.place.digest) is None:
-            # 1. the shared store has nothing; 2. while it says so, a flight for this answer
-            # lands, stores and ends; 3. there is none to join: memory has the answer now.
-            sight = glance(self._cache, match, key, now) or sight
-        plan = plan_for(match, sight, self._clock())
-        if not isinstance(plan, Serve) and asks_one_range(turn.request):
-            sight, plan = await look_for_part(self._cache, match, sight, plan, self._clock())
+        lease = Lease(self._fetcher.budget)
+        try:
+            looking = partial(see, self._cache, turn.match, key, self._clock, self._flights.find)
+            seen = await with_room(lease, looking)
+            if seen is not None:
+                await self._carry_out(turn, key, *seen)
+            else:
+                visit, now = turn.visit, self._clock()
+                await refuse(visit, turn.reply, 503, Refusal.NO_ROOM, now, retry_after=RETRY_S)
+        finally:
+            lease.end()
+
+    async def _carry_out(self, turn: Turn, key: CacheKey, sight: Sight, plan: LookupPlan) -> None:
         match plan:
             case Serve():
                 await self._serve(turn, key, sight, plan)
             case Refuse(status, reason):
                 await refuse(turn.visit, turn.reply, status, reason, self._clock())
-            case Fetch(ranged=False) if "range" in turn.request.fields:
+            case Fetch(ranged=False) if "range" in turn.request.fields and not turn.is_judged:
                 await self._relay(turn, Bypass.RANGE)
             case Fetch():
                 turn.visit.forward, turn.visit.reason = plan.forward, plan.reason
@@ -172,21 +188,27 @@ class Exchange:
     async def _serve(self, turn: Turn, key: CacheKey, sight: Sight, plan: Serve) -> None:
         visit = turn.visit
         visit.outcome, visit.tier = plan.outcome, sight.tier
+        visit.place = (sight.reached or sight.place).digest
+        plan = self._hastening.heed(turn.match, sight, plan, self._clock())
         if plan.refresh:
             self._refresh(turn, key, sight.place, plan)
-        elif isinstance(turn.match.route.ttl, TimedTtl) and plan.outcome is Outcome.HIT:
-            self._slide(sight.place, sight.stored or plan.stored, turn.match.route.ttl)
+        elif plan.outcome is Outcome.HIT:
+            stored, place = sight.stored or plan.stored, sight.reached or sight.place
+            slide_used(self._cache, turn.match.route, place, stored, self._clock())
         await deliver_stored(visit, plan.stored, turn.reply, self._clock())
+        self.on_served(turn, key, sight, plan)
 
     def _refresh(self, turn: Turn, key: CacheKey, place: CacheKey, plan: Serve) -> None:
         """Fetch a newer answer behind the stale one, once, and not right after a failure."""
         if self._flights.find(place.digest) is not None or self._flights.is_resting(place.digest):
             return
         errand = errand_for(turn, key, validate=plan.validate, fallback=plan.stored).as_get()
-        visit = turn.visit.behind(self._timer())
+        if not self._spending.allows(errand):
+            return
+        visit, pay = turn.visit.behind(self._timer()), self._spending.paying(errand)
 
         async def fly(flight: Flight[Landing]) -> None:
-            await self._fetcher.fly(flight, turn.client, errand)
+            await pay(flight, self._fetcher.fly(flight, turn.client, errand))
             landing = await flight.landed()
             if not landing.renewed:
                 self._flights.rest(flight.key)
@@ -194,13 +216,6 @@ class Exchange:
 
         flight = self._flights.begin(place.digest, self._cache.position, fly)
         flight.leader_left = True  # it never had one
-
-    def _slide(self, place: CacheKey, stored: StoredResponse, ttl: TimedTtl) -> None:
-        """Lengthen the life of an answer that is used."""
-        now = self._clock()
-        slid = slide(stored, ttl, now)
-        if slid is not None:
-            self._cache.keep(place.digest, slid, now)
 
     # -- flights ----------------------------------------------------------------------------
 
@@ -219,22 +234,21 @@ class Exchange:
             ranged=plan.ranged,
             part=plan.part,
         )
-        flight = self._begin(turn, place, errand, shared=shares)
-        await self._lead(turn, flight)
+        await self._send(turn, errand, place, shared=shares)
 
-    def _begin(
-        self, turn: Turn, place: CacheKey, errand: Errand, *, shared: bool = True
-    ) -> Flight[Landing]:
-        return self._flights.begin(
+    async def _send(
+        self, turn: Turn, errand: Errand, place: CacheKey = NOWHERE, *, shared: bool = False
+    ) -> None:
+        """Begin a flight and deliver what it lands with; `shared`: others may join it."""
+        if await self._spending.refused(turn, errand, self._clock()):
+            return
+        pay = self._spending.paying(errand)  # nothing was awaited since it was allowed
+        flight = self._flights.begin(
             place.digest,
             self._cache.position,
-            lambda flight: self._fetcher.fly(
-                flight, turn.client, replace(errand, interim=partial(flight.tell, turn.circle))
-            ),
+            lambda flight: pay(flight, self._fetcher.fly(flight, turn.client, errand)),
             shared=shared,
         )
-
-    async def _lead(self, turn: Turn, flight: Flight[Landing]) -> None:
         with flight.hearing(turn.circle, turn.reply.interim):
             landing = await flight.lead(let_go)
         await deliver_landing(turn.visit, landing, turn.reply, self._clock())
@@ -280,6 +294,7 @@ class Exchange:
         """Forward a request whose answer is neither looked up nor stored."""
         visit = turn.visit
         visit.outcome, visit.reason = Outcome.BYPASS, reason
-        visit.forward = Forward.METHOD if reason is Bypass.METHOD else Forward.BYPASS
-        flight = self._begin(turn, NOWHERE, errand_for(turn, None), shared=False)
-        await self._lead(turn, flight)
+        sent = await sendable(turn, self._cache, self._clock())
+        if sent is not None:
+            visit.forward = Forward.METHOD if reason is Bypass.METHOD else Forward.BYPASS
+            await self._send(sent, errand_for(sent, None))

@@ -9,21 +9,24 @@ last byte is let go, so whoever saw the end finds the entry.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from proxy.caching.validation import is_about
-from proxy.decisions.answer import Freshen, Keep, Relay, StandIn, answers_get, plan_answer
+from proxy.decisions.answer import Freshen, Keep, Relay, StandIn, is_of_another, plan_answer
 from proxy.decisions.failure import may_stand_in
 from proxy.decisions.invalidating import invalidated, invalidated_in_doubt
 from proxy.decisions.requesting import upstream_fields
 from proxy.decisions.sharing import selecting_fields
 from proxy.decisions.switching import SWITCHING
 from proxy.errors import ClientError, ClientGone, UpstreamConnectError, UpstreamError
+from proxy.extending import extend
 from proxy.flow import collected
 from proxy.flow.balance import UpstreamBreakerOpenError
 from proxy.flow.broadcast import PATIENCE_S, Abandoned, Broadcast
 from proxy.flow.budget import Budget, Lease
-from proxy.outcomes import Bypass, NotStored
+from proxy.outcomes import NotStored
+from proxy.showing import show
+from proxy.spending import price
 from proxy.store.base import Fact, FactKind
 from proxy.turn import Landing
 
@@ -31,14 +34,16 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
 
     from proxy.decisions.answer import AnswerPlan
+    from proxy.deriving import Deriving
     from proxy.errors import LarderError
     from proxy.flow.flights import Flight
     from proxy.flow.roundtrip import Answer
     from proxy.flow.upstream import UpstreamClient
-    from proxy.messages import Response, StoredResponse
+    from proxy.messages import Position, Response, StoredResponse
     from proxy.rules.invalidations import Invalidation
     from proxy.shelf import Shelf
     from proxy.store.cache import Cache
+    from proxy.store.delayed import Delayed
     from proxy.turn import Errand
 
 ERROR_BODY = 64 * 1024
@@ -54,7 +59,9 @@ class Fetcher:
     """
 
     cache: Cache
+    delayed: Delayed
     shelf: Shelf
+    deriving: Deriving
     clock: Callable[[], float]
     max_object: int
     budget: Budget = field(default_factory=Budget)
@@ -63,12 +70,15 @@ class Fetcher:
     async def fly(self, flight: Flight[Landing], client: UpstreamClient, errand: Errand) -> None:
         """Call the upstream, land the flight, see the body to its end, store."""
         held = Lease(self.budget)
+        errand = replace(errand, interim=partial(flight.tell, errand.subject.credential))
         try:
             await self._fly(flight, client, errand, held)
         finally:
             held.end()
             if errand.lease is not None:
                 errand.lease.end()
+            if errand.witness is not None:
+                errand.witness.over()
 
     async def _fly(
         self, flight: Flight[Landing], client: UpstreamClient, errand: Errand, lease: Lease
@@ -78,6 +88,7 @@ class Fetcher:
         try:
             answer = await self._call(client, errand)
         except UpstreamBreakerOpenError as error:  # no call was made
+            await errand.tell(None, None, error)
             self._land_failure(flight, landing, error)
             return
         except (UpstreamError, ClientError, ClientGone) as error:  # the latter two from its body
@@ -85,6 +96,7 @@ class Fetcher:
             if not isinstance(error, UpstreamConnectError):
                 doubt = invalidated_in_doubt(errand.upstream, errand.route, errand.subject)
                 await self._state(doubt)
+            await errand.tell(None, None, error)
             self._land_failure(flight, landing, error)
             return
         landing.response, landing.answer = answer.response, answer
@@ -93,12 +105,13 @@ class Fetcher:
             chunks = answer.chunks()
             if answer.response.status == SWITCHING and errand.tunnel is not None:
                 answer.switch(errand.tunnel())
-            adopted = self._adopted(landing, answer.response)
-            held = await self._invalidate(errand, answer.response, chunks, lease)
-            if adopted is not None:  # after its own invalidation, so that it outlives that
-                landing.errand, landing.born = adopted, self.cache.position
-            await self._land(flight, landing, answer.response, collected.chain(held, chunks, lease))
+            held = await self._invalidate(landing, answer.response, chunks, lease)
+            rest = collected.chain(held, chunks, lease)
+            await self._land(flight, landing, answer.response, rest, lease)
         except UpstreamError as error:  # it broke while its body was needed before its head
+            doubt = invalidated_in_doubt(errand.upstream, errand.route, errand.subject)
+            await self._state(doubt)
+            await errand.tell(answer.response, None, error)
             self._land_failure(flight, landing, error)
         finally:
             answer.abort()  # does nothing to an answer that was read to its end
@@ -107,8 +120,7 @@ class Fetcher:
         """Call the upstream; once more, without conditions, if its 304 is about another answer."""
         validate = errand.validate
         answer = await self._send(client, errand, validate)
-        response = answer.response
-        if validate is None or response.status != 304 or is_about(validate.fields, response.fields):
+        if not is_of_another(validate, answer.response):
             return answer
         answer.abort()
         return await self._send(client, errand, None)
@@ -117,62 +129,51 @@ class Fetcher:
         self, client: UpstreamClient, errand: Errand, validate: StoredResponse | None
     ) -> Answer:
         request = errand.subject.request
-        return await client.fetch(
-            request.method,
-            request.target,
-            upstream_fields(
-                errand.upstream,
-                errand.route,
-                request,
-                validate,
-                errand.key,
-                ranged=errand.ranged,
-            ),
-            errand.body,
-            on_interim=errand.hint,
+        fields = upstream_fields(
+            errand.upstream, errand.route, request, validate, errand.key, ranged=errand.ranged
         )
-
-    def _adopted(self, landing: Landing, response: Response) -> Errand | None:
-        """The GET that this POST's answer answers too (RFC 9110 §9.3.3), as an errand of its own.
-
-        Not if anything about it was invalidated since the POST began: the answer may be older.
-        """
-        errand = landing.errand
-        if errand.key is not None or not answers_get(
-            errand.route, errand.upstream, errand.subject, response
-        ):
-            return None
-        subject = errand.subject.as_get
-        identity = errand.route.identify(subject)
-        tags = errand.route.tags(subject.with_response(response, None))
-        if isinstance(identity, Bypass) or tags is None:
-            return None
-        adopted = replace(errand, key=identity.key, subject=subject)
-        alive = self.cache.alive(Landing(errand=adopted, born=landing.born).claim(tags))
-        return adopted if alive else None
+        with self.deriving.awaited(errand):
+            return await client.fetch(
+                request.method,
+                request.target,
+                fields,
+                errand.body,
+                on_interim=errand.hint,
+                once=errand.witness is not None,
+            )
 
     async def _invalidate(
-        self, errand: Errand, response: Response, chunks: AsyncIterator[bytes], lease: Lease
+        self, landing: Landing, response: Response, chunks: AsyncIterator[bytes], lease: Lease
     ) -> list[bytes]:
         """State what this answer invalidates before anybody sees it.
 
         Returns the chunks that had to be read for it: a tag may be in the answer's body.
         """
-        held: list[bytes] = []
+        errand, held = landing.errand, list[bytes]()
         if errand.route.invalidates_by_body and response.status != SWITCHING:
             held = await collected.collect(chunks, self.max_object, lease)
         subject = errand.subject.with_response(response, b"".join(held) or None)
-        await self._state(invalidated(errand.upstream, errand.route, subject))
+        state = partial(self._state, invalidated(errand.upstream, errand.route, subject))
+        await self.deriving.settle(landing, subject, state)
+        await extend(self.cache, errand.route, subject, self.clock())
         return held
 
-    async def _state(self, found: Iterable[Invalidation]) -> None:
-        facts = [Fact(FactKind(each.kind), each.value) for each in found]
-        if facts:
-            await self.cache.invalidate(facts)
+    async def _state(self, found: Iterable[Invalidation]) -> Position:
+        by_delay: dict[float, list[Fact]] = {}
+        for each in found:
+            fact = Fact(FactKind(each.kind), each.value, unless=each.unless)
+            by_delay.setdefault(each.after, []).append(fact)
+        stated = self.cache.position
+        for after_s, facts in by_delay.items():
+            if after_s > 0:
+                await self.delayed.add(facts, after_s)
+            else:
+                stated = await self.cache.invalidate(facts)
+        return stated
 
     def _land_failure(self, flight: Flight[Landing], landing: Landing, error: LarderError) -> None:
         errand = landing.errand
-        landing.error = error
+        landing.plan, landing.error = None, error
         fallback = errand.fallback
         if fallback is not None and may_stand_in(
             errand.route, errand.subject.request, fallback, self.clock(), reached=False
@@ -186,6 +187,7 @@ class Fetcher:
         landing: Landing,
         response: Response,
         chunks: AsyncIterator[bytes],
+        lease: Lease,
     ) -> None:
         landing.plan = plan = self._plan(landing.errand, response)
         match plan:
@@ -195,8 +197,11 @@ class Fetcher:
             case Freshen():
                 await self.shelf.freshen(landing, plan)
                 flight.land(landing)
+                if landing.renewed:
+                    self.deriving.follow(landing, plan.head, plan.stored.body)
             case Keep() | Relay():
                 await self.shelf.heed_head(landing, response)
+                chunks = await show(landing, response, chunks, self._limit(landing.errand), lease)
                 await self._relay(flight, landing, response, chunks)
         await self.shelf.clear(landing)
 
@@ -226,7 +231,8 @@ class Fetcher:
     ) -> None:
         """Let everybody read along, and record the body where it may be kept."""
         keeping = isinstance(landing.plan, Keep)
-        limit = self._limit(landing.errand) if keeping else ERROR_BODY
+        witness = landing.errand.witness
+        limit = self._limit(landing.errand) if keeping else witness.limit if witness else ERROR_BODY
         body = landing.body = Broadcast(limit, budget=self.budget, patience=self.patience)
         landing.first = None if flight.leader_left else body.reader()
         landing.selecting = selecting_fields(
@@ -258,6 +264,10 @@ class Fetcher:
                 await body.write(chunk)
             if keeping:
                 landing.not_stored = landing.loss or self._put(landing, body, response)
+            else:
+                self.deriving.follow(landing, response, None)
+            price(landing, body)
+            await landing.errand.tell(response, body)
             body.end(landing.trailers)
         except (UpstreamError, ClientError, ClientGone) as error:
             if keeping:
@@ -265,8 +275,10 @@ class Fetcher:
                 self.shelf.salvage(landing, response, body.body() if body.whole else b"")
             if not isinstance(error, UpstreamError):  # the rest of the request did not come
                 error = UpstreamError(f"the request broke off: {error}")
+            await landing.errand.tell(response, None, error)
             body.fail(error)
         except Abandoned:
+            await landing.errand.tell(response, None)
             landing.not_stored = landing.not_stored or landing.loss
         except BaseException:  # a defect, or the end of the process: nobody may be left waiting
             body.fail(UpstreamError("the proxy gave the answer up"))
@@ -278,4 +290,5 @@ class Fetcher:
         refused = self.shelf.put(landing, response, whole)
         if refused is None:
             body.share(whole)
+            self.deriving.follow(landing, response, whole)
         return refused

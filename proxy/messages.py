@@ -39,6 +39,10 @@ class Request:
     version: tuple[int, int] = (1, 1)
     at: float = field(default=0.0, compare=False)
     """When it arrived; 0: unknown."""
+    session: str | None = field(default=None, repr=False)
+    """The id of its session if this proxy issued it: it is no longer among the fields."""
+    own: bool = field(default=False, compare=False)
+    """Made by the proxy itself, for no client."""
 
     @cached_property
     def path(self) -> str:
@@ -121,8 +125,10 @@ class StoredResponse:
     `part` says which bytes of it the body is (RFC 9111 §3.3).
     `created_at` is when it was first fetched, which freshening does not change; `validators`
     are the upstream's own ETag and Last-Modified where a rule's stand in `fields`; `aliases`
-    the digests of the other keys it is found under; `cost` what the upstream call cost, in the
-    route's unit; `params` parameters of its request by name, for people.
+    the digests of the other keys it is found under; `cost` what the upstream call cost, in
+    millionths of the route's unit; `params` parameters of its request by name, for people.
+    `learned` is the lifetime in seconds that fetches have taught, before jitter and use; 0: the
+    rule's is fixed.
     """
 
     status: int
@@ -152,6 +158,7 @@ class StoredResponse:
     aliases: tuple[bytes, ...] = ()
     cost: float = 0.0
     params: tuple[tuple[str, str], ...] = ()
+    learned: float = 0.0
 
     @property
     def response(self) -> Response:

@@ -103,6 +103,7 @@ class NotServed(Reason):
     ABSENT = "absent", "nothing is stored under this key"
     VARIANT = "variant", "what is stored was selected by other request fields"
     ROUTE_CHANGED = "route-changed", "it was stored under other rules"
+    ALIAS = "alias", "what this other key led to is no answer to it, or not any more"
     INVALIDATED = "invalidated", "it was invalidated after its fetch began"
     UNPROVEN = "unproven", "nothing proves it was not invalidated while this instance was away"
     CORRUPT = "corrupt", "the stored bytes could not be read"
@@ -111,6 +112,7 @@ class NotServed(Reason):
     RULE = "serve-if", "serve_if refused it"
     PARTIAL = "partial", "only another part of the answer is stored"
     DECLINED = "declined", "the client asked for a fresher answer than what is stored"
+    SESSION_ENDED = "session-ended", "its session had ended since, and has begun anew"
 
 
 class Refusal(Reason):
@@ -121,13 +123,30 @@ class Refusal(Reason):
     LOOP = "loop", "the request has come through this proxy too often"
     NO_UPSTREAM = "no-upstream", "no upstream is mounted at this path"
     BAD_REQUEST = "bad-request", "the request is malformed"
+    PREFLIGHT = "preflight", "a CORS pre-flight, which the proxy answers itself"
+    ORIGIN = "origin", "a CORS pre-flight from an origin that cors.origins does not have"
     CLIMBS = "climbs-out", "the dot segments of the path lead out of what the upstream offers here"
     UPSTREAM_CONNECT = "upstream-connect", "the upstream could not be reached"
     UPSTREAM_TIMEOUT = "upstream-timeout", "the upstream took longer than its timeout"
     UPSTREAM_BROKEN = "upstream-broken", "the upstream closed early or did not speak HTTP"
     TOO_SLOW = "too-slow", "the client kept others that wait for the same answer waiting too long"
+    NO_ROOM = "no-room", "too much memory is taken up by other bodies on their way"
+    PRECONDITION = "precondition", "no ETag in If-Match is one that the upstream knows"
+    IN_DOUBT = "in-doubt", "it was sent before and nobody knows whether the upstream acted on it"
+    ANSWER_NOT_KEPT = "answer-not-kept", "it was done before, and its answer was not kept"
+    IDEMPOTENCY_KEY_REUSED = "key-reused", "its Idempotency-Key was that of another request"
+    BAD_IDEMPOTENCY_KEY = "bad-key", "Idempotency-Key is not one string of 1 to 256 characters"
+    DEDUPE_DOWN = "dedupe-down", "the store that tells whether it was sent before is out of reach"
+    UNKEYED = "unkeyed", "the request has no key by which to tell whether it was sent before"
+    BUDGET = "budget", "a budget of this route is spent; only what is stored is served"
     BREAKER_OPEN = "breaker-open", "the upstream failed too often and is left alone for a while"
     INTERNAL = "internal", "the proxy has a defect; the log has the trace"
+
+
+class Repeat(Reason):
+    """Why an unsafe request was answered without being sent."""
+
+    DEDUPED = "deduped", "the same request was done before, and this is the answer it got"
 
 
 class Tier(StrEnum):
@@ -143,7 +162,10 @@ class ExchangeRecord:
 
     Times are seconds; sizes are bytes of body. `path` is the target without query.
     `aborted`: the answer was broken off, by the client or (see `reason`) the upstream;
-    `background`: nobody waited for it, it refreshed what was served stale.
+    `background`: nobody waited for it, it refreshed what was served stale. `session` is a digest,
+    and `counted` what the session's statistics count, by name: only where the route reads it.
+    `credential` likewise. `place` is that of the stored response that was served, `cost` what it
+    cost and `saved` what that saved, in millionths of `unit` ("": the route has no `cost`).
     """
 
     at: float
@@ -169,3 +191,10 @@ class ExchangeRecord:
     key: str = ""
     aborted: bool = False
     background: bool = False
+    session: str = ""
+    counted: tuple[tuple[str, str], ...] = ()
+    credential: str = ""
+    place: bytes = b""
+    unit: str = ""
+    cost: int = 0
+    saved: int = 0

@@ -8,13 +8,17 @@ and a key has at most MAX_VARIANTS of them, so that nobody fills the stores by v
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from proxy.aliasing import lead, other_keys
 from proxy.caching.partial import beginning, combine, completed
-from proxy.caching.validation import freshen, head_freshens
+from proxy.caching.validation import freshen, head_freshens, received_fields
 from proxy.caching.vary import MAX_NAMES, select
+from proxy.decisions.adapting import adapted, bounds_of, past_of
 from proxy.decisions.keeping import Origin, keep_answer
+from proxy.decisions.tagging import shown
+from proxy.learned import LearnedLifetimes
 from proxy.messages import StoredResponse, Variants
 from proxy.outcomes import NotStored
 
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
     from proxy.decisions.answer import Freshen
     from proxy.messages import CacheKey, Response
+    from proxy.rules.subject import Subject
     from proxy.store.cache import Cache
     from proxy.turn import Errand, Landing
 
@@ -39,10 +44,17 @@ class Shelf:
     cache: Cache
     clock: Callable[[], float]
     dice: Callable[[], float]
+    lifetimes: LearnedLifetimes = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Nothing has been learnt of any lifetime yet."""
+        object.__setattr__(self, "lifetimes", LearnedLifetimes(self.cache.alive))
 
     def put(self, landing: Landing, response: Response, body: bytes) -> NotStored | None:
         """Store a complete answer, or a part that agrees with itself; the reason if it is not."""
         made = self._made(landing, response, body)
+        if isinstance(made, StoredResponse) and made.cost:
+            landing.cost = int(made.cost)
         if isinstance(made, StoredResponse) and made.part is not None:
             made = self._joined(landing.errand, made)
         return made if isinstance(made, NotStored) else self._store(landing, made)
@@ -63,11 +75,13 @@ class Shelf:
         """Bring the stored response up to date; one that may no longer be kept is used once."""
         landing.response = plan.head
         landing.selecting = plan.stored.selecting
-        made = self._made(landing, plan.head, plan.stored.body)
+        made = self._made(landing, plan.head, plan.stored.body, plan.stored.created_at)
         if isinstance(made, StoredResponse):
             landing.stored, landing.not_stored = made, self._store(landing, made)
             return
-        landing.stored = replace(plan.stored, fields=plan.head.fields)
+        errand, body = landing.errand, plan.stored.body
+        head = shown(errand.route, errand.subject, plan.head, body)
+        landing.stored = replace(plan.stored, fields=head.fields)
         landing.not_stored = made
         await self._forget(landing.errand, plan.stored)
 
@@ -77,23 +91,27 @@ class Shelf:
         stored = errand.validate or errand.fallback
         if errand.subject.request.method != "HEAD" or response.status != OK or stored is None:
             return
-        if head_freshens(stored.fields, len(stored.body), response.fields):
-            fields = freshen(stored.fields, response, errand.route.targets)
+        received = received_fields(stored)
+        if head_freshens(received, len(stored.body), response.fields):
+            fields = freshen(received, response, errand.route.targets)
             head = replace(response, status=stored.status, reason=stored.reason, fields=fields)
             landing.selecting = stored.selecting
-            made = self._made(landing, head, stored.body)
+            made = self._made(landing, head, stored.body, stored.created_at)
             if isinstance(made, StoredResponse):
                 self._store(landing, made)
                 return
         await self._forget(errand, stored)
 
     def _made(
-        self, landing: Landing, response: Response, body: bytes
+        self, landing: Landing, response: Response, body: bytes, created_at: float = 0.0
     ) -> StoredResponse | NotStored:
         errand = landing.errand
+        subject = errand.subject
+        if subject.request.method == "HEAD":
+            subject = subject.as_get
         return keep_answer(
             errand.route,
-            errand.subject.as_get if errand.subject.request.method == "HEAD" else errand.subject,
+            subject,
             response,
             body,
             self.clock(),
@@ -101,14 +119,45 @@ class Shelf:
                 born=landing.born,
                 selecting=landing.selecting,
                 head=errand.key.head if errand.key is not None else "",
+                created_at=created_at,
             ),
             jitter=self.dice(),
+            learned=self._learned(landing, subject.with_response(response, body)),
         )
+
+    def _learned(self, landing: Landing, whole: Subject) -> float:
+        """The lifetime that this answer and the one before it teach; 0: the rule's is fixed."""
+        errand, response = landing.errand, whole.response
+        if response is None or bounds_of(errand.route, response.status) is None:
+            return 0.0
+        prior = errand.validate or errand.fallback
+        place = self._place(errand, landing.selecting).digest
+        past = self.lifetimes.past(place, errand.route.digest)
+        if prior is not None:
+            past = past_of(errand.route, prior, whole)
+        return adapted(errand.route, response.status, past)
 
     def _store(self, landing: Landing, stored: StoredResponse) -> NotStored | None:
         errand, now = landing.errand, self.clock()
         key, known = self._key(errand), self._known(errand)
-        names = _names(stored, known)
+        others = other_keys(errand, stored)
+        stored = replace(stored, aliases=tuple(other.digest for other in others))
+        refused = self._place_all(landing, stored, key, known, now)
+        if refused is None:
+            self.lifetimes.note(self._place(errand, stored.selecting).digest, stored)
+            lead(self.cache, others, key, stored, now)
+        return refused
+
+    def _place_all(
+        self,
+        landing: Landing,
+        stored: StoredResponse,
+        key: CacheKey,
+        known: Variants | None,
+        now: float,
+    ) -> NotStored | None:
+        """Put an answer in its place, and what leads to it where answers to its key vary."""
+        errand, names = landing.errand, _names(stored, known)
         place = self._place(errand, names)
         if stored.part is not None:
             place = place.part

@@ -5,12 +5,22 @@ Floor 6, beside the driver, and what `explain` shows, so that the two tell one s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from proxy.caching.partial import as_whole
+from proxy.aliasing import led_to
+from proxy.caching.partial import as_whole, asks_one_range
 from proxy.caching.vary import select
-from proxy.decisions.lookup import Fetch, LookupPlan, Refuse, Serve, plan_lookup, plan_range
-from proxy.messages import CacheKey, StoredResponse, Variants
+from proxy.decisions.lookup import (
+    Fetch,
+    LookupPlan,
+    Refuse,
+    Serve,
+    alone,
+    plan_lookup,
+    plan_range,
+)
+from proxy.messages import Alias, CacheKey, StoredResponse, Variants
 from proxy.outcomes import NotServed, Tier
 from proxy.rules.route import Match, Route
 from proxy.store.base import Found
@@ -26,10 +36,12 @@ class Sight:
     tier: Tier | None = None
     missing: NotServed = NotServed.ABSENT
     soft: bool = False
+    reached: CacheKey | None = None
+    """Where it stands, if an alias led there from the request's own place."""
 
 
-def sighted(route: Route, place: CacheKey, found: Found | NotServed) -> Sight:
-    """What was found at `place`, unless it is of no use to this route."""
+def sighted(route: Route, place: CacheKey, found: Found | NotServed, since: float = 0.0) -> Sight:
+    """What was found at `place`, unless it is of no use to this route, or asked for too early."""
     if isinstance(found, NotServed):
         return Sight(place, None, missing=found)
     entry = found.entry
@@ -37,27 +49,71 @@ def sighted(route: Route, place: CacheKey, found: Found | NotServed) -> Sight:
         return Sight(place, None, missing=NotServed.VARIANT)
     if entry.route_digest != route.digest:
         return Sight(place, None, missing=NotServed.ROUTE_CHANGED)
+    if entry.request_time < since:
+        return Sight(place, None, missing=NotServed.SESSION_ENDED)
     return Sight(place, entry, found.tier, soft=found.soft)
 
 
 async def look(cache: Cache, match: Match, key: CacheKey, now: float) -> Sight:
     """Find the stored response this request selects, in either tier (RFC 9111 §4.1)."""
-    place, found = key, await cache.find(key.digest, now)
-    if isinstance(found, Found) and isinstance(found.entry, Variants):
-        place = key.variant(select(found.entry.names, match.subject.request.fields))
-        found = await cache.find(place.digest, now)
-        if found is NotServed.ABSENT:
-            found = NotServed.VARIANT
-    return sighted(match.route, place, found)
+    place, found = await _find(cache, match, key, now)
+    alias = _alias(found)
+    if alias is None:
+        return sighted(match.route, place, found, match.since)
+    place, found = await _find(cache, match, CacheKey(alias.target), now)
+    return _led(cache, match, key, alias, place, found, now)
+
+
+async def _find(
+    cache: Cache, match: Match, key: CacheKey, now: float
+) -> tuple[CacheKey, Found | NotServed]:
+    found = await cache.find(key.digest, now)
+    if not isinstance(found, Found) or not isinstance(found.entry, Variants):
+        return key, found
+    place = key.variant(select(found.entry.names, match.subject.request.fields))
+    found = await cache.find(place.digest, now)
+    return place, NotServed.VARIANT if found is NotServed.ABSENT else found
 
 
 def glance(cache: Cache, match: Match, key: CacheKey, now: float) -> Sight | None:
     """The same in memory only, at once; None if it is not there."""
-    place, found = key, cache.peek(key.digest, now)
-    if found is not None and isinstance(found.entry, Variants):
-        place = key.variant(select(found.entry.names, match.subject.request.fields))
-        found = cache.peek(place.digest, now)
-    return None if found is None else sighted(match.route, place, found)
+    place, found = _peek(cache, match, key, now)
+    alias = _alias(found)
+    if alias is not None:
+        place, found = _peek(cache, match, CacheKey(alias.target), now)
+        return None if found is None else _led(cache, match, key, alias, place, found, now)
+    return None if found is None else sighted(match.route, place, found, match.since)
+
+
+def _peek(cache: Cache, match: Match, key: CacheKey, now: float) -> tuple[CacheKey, Found | None]:
+    found = cache.peek(key.digest, now)
+    if found is None or not isinstance(found.entry, Variants):
+        return key, found
+    place = key.variant(select(found.entry.names, match.subject.request.fields))
+    return place, cache.peek(place.digest, now)
+
+
+def _alias(found: Found | NotServed | None) -> Alias | None:
+    entry = found.entry if isinstance(found, Found) else None
+    return entry if isinstance(entry, Alias) else None
+
+
+def _led(
+    cache: Cache,
+    match: Match,
+    key: CacheKey,
+    alias: Alias,
+    place: CacheKey,
+    found: Found | NotServed,
+    now: float,
+) -> Sight:
+    """What an alias led to, or nothing: then it is a miss of the request's own."""
+    entry = led_to(cache, match, key, alias, found, now)
+    if isinstance(entry, NotServed):
+        return Sight(key, None, missing=entry)
+    if entry.request_time < match.since:
+        return Sight(key, None, missing=NotServed.SESSION_ENDED)
+    return Sight(key, entry, found.tier if isinstance(found, Found) else None, reached=place)
 
 
 def plan_for(match: Match, sight: Sight, now: float) -> LookupPlan:
@@ -66,7 +122,7 @@ def plan_for(match: Match, sight: Sight, now: float) -> LookupPlan:
     serves = True
     if stored is not None and route.serve_if is not None:
         serves = route.serves(subject.with_response(stored.response, stored.body))
-    return plan_lookup(
+    plan = plan_lookup(
         subject.request,
         route.asked(subject.request),
         stored,
@@ -74,7 +130,34 @@ def plan_for(match: Match, sight: Sight, now: float) -> LookupPlan:
         missing=sight.missing,
         soft=sight.soft,
         serves=serves,
+        repeats=route.repeats(subject.request.method) and subject.request.body is not None,
     )
+    return plan if sight.reached is None else alone(plan)
+
+
+async def see(
+    cache: Cache,
+    match: Match,
+    key: CacheKey,
+    clock: Callable[[], float],
+    flying: Callable[[bytes], object | None],
+) -> tuple[Sight, LookupPlan]:
+    """What this request may be answered with, and the plan; `flying` finds flights to a place."""
+    now = clock()
+    sight = await look(cache, match, key, now)
+    if sight.stored is None and flying(sight.place.digest) is None:
+        # 1. the shared store has nothing; 2. while it says so, a flight for this answer
+        # lands, stores and ends; 3. there is none to join: memory has the answer now.
+        sight = glance(cache, match, key, now) or sight
+    plan = plan_for(match, sight, clock())
+    if not isinstance(plan, Serve) and wants_part(match):
+        return await look_for_part(cache, match, sight, plan, clock())
+    return sight, plan
+
+
+def wants_part(match: Match) -> bool:
+    """Whether one range would do; not of what only has its ETag once it is whole."""
+    return match.route.etag is None and asks_one_range(match.subject.request)
 
 
 async def look_for_part(
@@ -85,7 +168,7 @@ async def look_for_part(
     A flight for the range has a place of its own: it lands with nothing for anybody else.
     """
     route, subject, place = match.route, match.subject, sight.place.part
-    seen = sighted(route, place, await cache.find(place.digest, now))
+    seen = sighted(route, place, await cache.find(place.digest, now), match.since)
     part, serves = seen.stored, True
     if part is not None and route.serve_if is not None:
         serves = route.serves(subject.with_response(as_whole(part.response), None))

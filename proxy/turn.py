@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from proxy.caching.directives import request_directives
 from proxy.decisions.answer import Freshen, Keep
@@ -18,7 +18,7 @@ from proxy.decisions.switching import protocols
 from proxy.decisions.trailing import interim_fields
 from proxy.fields import NO_FIELDS
 from proxy.flow.request_head import Trailed
-from proxy.messages import CacheKey, Variants
+from proxy.messages import CacheKey, StoredResponse
 from proxy.outcomes import Bypass, NotStored
 from proxy.rules.targets import public_target
 
@@ -33,9 +33,10 @@ if TYPE_CHECKING:
     from proxy.flow.budget import Lease
     from proxy.flow.roundtrip import Answer
     from proxy.flow.upstream import UpstreamClient
-    from proxy.messages import Position, Request, Response, StoredResponse
+    from proxy.messages import Position, Request, Response
     from proxy.rules.compiled import Config
     from proxy.rules.route import Match, Route
+    from proxy.rules.router import Router
     from proxy.rules.settings import Upstream
     from proxy.rules.subject import Subject
     from proxy.visit import Visit
@@ -66,6 +67,11 @@ class Turn:
         return self.match.subject.request
 
     @property
+    def is_judged(self) -> bool:
+        """Whether its conditions and range are the cache's alone to judge."""
+        return self.match.route.judges(self.request.method)
+
+    @property
     def circle(self) -> str | None:
         """Whoever has the same may hear what the upstream says before it is known for whom."""
         return self.match.subject.credential
@@ -78,6 +84,22 @@ class Turn:
 
 Interim = Callable[[int, "Fields"], Awaitable[None]]
 """Told of each interim response."""
+
+
+class Witness(Protocol):
+    """Of a request that goes up once: told how it went before anybody sees the answer's end."""
+
+    @property
+    def limit(self) -> int:
+        """Bytes of the answer's body that it wants."""
+
+    async def told(
+        self, response: Response | None, body: bytes | None, error: LarderError | None
+    ) -> None:
+        """The head, if one came, the body, if all of it is at hand, and what went wrong."""
+
+    def over(self) -> None:
+        """Nothing more will be told, whether or not anything was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +123,20 @@ class Errand:
     """What the client sends after a 101."""
     lease: Lease | None = None
     """What the request's body takes up; the flight ends it."""
+    witness: Witness | None = None
+    """With one the request is sent once at most."""
+    router: Router | None = None
+    """By which requests that follow from the answer are told; None where none may."""
+    inner: bool = False
+    """Whether the request is the proxy's own, so that no client waits for it."""
+
+    async def tell(
+        self, response: Response | None, body: Broadcast | None, error: LarderError | None = None
+    ) -> None:
+        """Tell the witness, if there is one."""
+        if self.witness is not None:
+            whole = None if body is None or body.lost else body.body()
+            await self.witness.told(response, whole, error)
 
     async def hint(self, status: int, fields: Fields) -> None:
         """Relay an interim response to those the errand is for."""
@@ -131,7 +167,10 @@ class Landing:
     not_stored: NotStored | None = None
     answer: Answer | None = None
     crowded: tuple[bytes, ...] = ()
+    cost: int | None = None
     """Places of variants that have to make room for this answer."""
+    whole: bytes | None = None
+    """The whole body, if it was needed before the head."""
 
     @property
     def head(self) -> Response:
@@ -160,17 +199,21 @@ class Landing:
 
     def suits(self, match: Match) -> bool:
         """Whether another request may have this answer."""
-        if self.plan is None:
+        if self.plan is None or self.head.request_time < match.since:
             return False
         leader, follower = self.errand.subject, match.subject
         return may_join(match.route, self.plan, self.head, self.selecting, leader, follower)
 
-    def claim(self, tags: tuple[str, ...]) -> Variants:
-        """The answer as the cache judges it, under these tags."""
+    def claim(self, tags: tuple[str, ...]) -> StoredResponse:
+        """The answer as the cache judges it, under these tags; its ETag may spare it."""
         key = self.errand.key
-        return Variants(
-            names=self.selecting,
-            expires_at=math.inf,
+        return StoredResponse(
+            status=0,
+            fields=NO_FIELDS if self.response is None else self.response.fields,
+            body=b"",
+            request_time=0.0,
+            response_time=0.0,
+            lifetime=math.inf,
             tags=tags,
             born=self.born,
             url=public_target(self.errand.subject.request.target),
@@ -191,8 +234,11 @@ def errand_for(
     ranged: bool = False,
     part: StoredResponse | None = None,
 ) -> Errand:
-    """The errand of this turn; `key` None: its answer is not stored."""
-    return Errand(
+    """The errand of this turn; `key` None: its answer is not stored.
+
+    A HEAD is answered with the ETag of the GET's answer: that is fetched, where a rule makes it.
+    """
+    errand = Errand(
         upstream=turn.upstream,
         route=turn.match.route,
         subject=turn.match.subject,
@@ -204,7 +250,11 @@ def errand_for(
         body=_body_of(turn, key),
         tunnel=turn.body.tunnel,
         lease=turn.body.lease.share(),
+        router=turn.world.config.router,
+        inner=turn.visit.background,
     )
+    tagged = key is not None and turn.match.route.judges("GET")
+    return errand.as_get() if tagged else errand
 
 
 def _body_of(turn: Turn, key: CacheKey | None) -> bytes | AsyncIterator[bytes]:
@@ -223,12 +273,15 @@ def _body_of(turn: Turn, key: CacheKey | None) -> bytes | AsyncIterator[bytes]:
     )
 
 
-def client_bypass(request: Request) -> Bypass | None:
-    """Why this request goes past the cache although its route would look it up."""
+def client_bypass(match: Match) -> Bypass | None:
+    """Why this request goes past the cache although its route would look it up.
+
+    Where a rule makes the ETag, the cache judges all conditions itself.
+    """
+    request = match.subject.request
     if protocols(request):
         return Bypass.UPGRADE
     if request_directives(request.fields).no_store:
         return Bypass.NO_STORE
-    if "if-match" in request.fields or "if-unmodified-since" in request.fields:
-        return Bypass.CONDITION
-    return None
+    conditional = "if-match" in request.fields or "if-unmodified-since" in request.fields
+    return Bypass.CONDITION if conditional and not match.route.judges(request.method) else None

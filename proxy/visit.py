@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from proxy.decisions.costing import cost_at_head, saved
 from proxy.decisions.delivery import Story
 from proxy.outcomes import ExchangeRecord, Forward, Outcome
 
@@ -42,6 +43,30 @@ class Visit:
     upstream_status: int | None = None
     aborted: bool = False
     background: bool = False
+    session: str = ""
+    counted: tuple[tuple[str, str], ...] = ()
+    credential: str = ""
+    place: bytes = b""
+    cost: int | None = None
+    saved: int | None = None
+
+    def spares(self, first: float) -> None:
+        """It gets an answer that was paid for before: `first` is what that cost."""
+        rule = self.route.cost if self.route is not None else None
+        if rule is not None:
+            self.cost, self.saved = rule.hit, saved(rule, first)
+
+    def charged(self, cost: int | None, status: int, *, follower: bool) -> None:
+        """It gets the upstream's answer; `cost` None: only the head is known yet."""
+        rule = self.route.cost if self.route is not None else None
+        if rule is None:
+            return
+        if cost is None:
+            cost = cost_at_head(rule, status)
+        if not follower:
+            self.cost = cost
+        elif cost is not None:
+            self.spares(cost)
 
     def ended(self, status: int, outcome: Outcome, reason: Reason) -> None:
         """Somebody else answers it, so."""
@@ -65,6 +90,8 @@ class Visit:
             collapsed=self.collapsed,
             age_s=self.age_s,
             ttl_s=self.ttl_s,
+            cost=self.cost,
+            saved=self.saved,
         )
 
     def record(self, now: float, *, received: int, sent: int) -> ExchangeRecord:
@@ -93,4 +120,11 @@ class Visit:
             key=self.key.hex()[:16],
             aborted=self.aborted,
             background=self.background,
+            session=self.session,
+            counted=self.counted,
+            credential=self.credential,
+            place=self.place,
+            unit=self.route.cost.unit if self.route is not None and self.route.cost else "",
+            cost=self.cost or 0,
+            saved=self.saved or 0,
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from blockbuster import blockbuster_ctx
@@ -16,6 +17,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from tests.support.clock import ManualClock
 from tests.support.origin import Origin
+from tests.support.redis_server import RedisServer
 
 # Time limits are pytest-timeout's; in CI the examples are the same in every run.
 settings.register_profile("larder", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -62,3 +64,15 @@ async def origin() -> AsyncIterator[Origin]:
     """A scripted upstream, running; the test says what it answers."""
     async with Origin() as running:
         yield running
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+async def shared(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """`store.shared` for both shared stores, one after the other."""
+    if request.param == "sqlite":
+        yield f"sqlite:{tmp_path / 'cache.db'}"
+        return
+    server = RedisServer(tmp_path / "redis")
+    await server.start()
+    yield server.url
+    server.close()

@@ -25,6 +25,7 @@ among them, and nothing raises on what came from the wire. A shared cache speaks
 | does a stored part hold it? | `partial.excerpt` | 9111 §3.3 |
 | what does a write invalidate? | `invalidation.urls_invalidated` | 9111 §4.4 |
 | which groups is it in, which fall? | `groups.groups`, `groups_invalidated` | 9875 |
+| which ETag is ours? | `etags.content_tag`, `values_tag`, `opaque_of` | 9110 §8.8.3 |
 | what passes to the next hop? | `hop_by_hop.end_to_end` | 9110 §7.6.1 |
 | through whom did it come? | `forwarding.via`, `forwarded_for`, `hops_left` | 9110 §7.6, 7239 |
 | how did the cache treat it? | `cache_status.render`, `append` | 9211 |

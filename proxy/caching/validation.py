@@ -13,10 +13,33 @@ from proxy.caching.entity_tags import EntityTag, single_tag
 from proxy.caching.storability import COOKIE_FIELDS, stored_fields
 from proxy.caching.targeted import TARGETS, response_directives
 from proxy.fields import Fields
-from proxy.messages import Response
+from proxy.messages import Response, StoredResponse
 
 _OF_THE_BODY: Final = ("content-length", "content-encoding", "content-range")
 """Describe stored bytes, which a 304 does not change (RFC 9111 §3.2)."""
+
+
+VALIDATORS: Final = ("etag", "last-modified")
+
+
+def own_validators(fields: Fields) -> tuple[tuple[str, str], ...]:
+    """What `StoredResponse.validators` keeps of an answer's fields in which our ETag will stand.
+
+    Never empty: an ETag that the upstream did not send is "".
+    """
+    lines = tuple((n.lower(), value) for n, value in fields if n.lower() in VALIDATORS)
+    return lines if "etag" in fields else (("etag", ""), *lines)
+
+
+def received_fields(stored: StoredResponse) -> Fields:
+    """A stored response's fields with the upstream's own validators, not a rule's ETag.
+
+    Whatever is said to the upstream, or said by it, is about these.
+    """
+    if not stored.validators:
+        return stored.fields
+    theirs = (line for line in stored.validators if line[1])
+    return Fields((*stored.fields.without(*VALIDATORS), *theirs))
 
 
 def has_validator(fields: Fields) -> bool:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from proxy import __version__
-from proxy.cli import check, demo, entries, explain, purge, run, stats
+from proxy.cli import check, demo, entries, explain, purge, run, sessions, stats, warm
 from proxy.cli.command import Command
 from proxy.errors import LarderError, SettingsError
 from proxy.rules.problems import RuleFileError
@@ -24,7 +24,9 @@ COMMANDS: dict[str, Command] = {
     "explain": explain.COMMAND,
     "purge": purge.COMMAND,
     "entries": entries.COMMAND,
+    "sessions": sessions.COMMAND,
     "stats": stats.COMMAND,
+    "warm": warm.COMMAND,
     "demo": demo.COMMAND,
 }
 

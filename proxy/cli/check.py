@@ -13,6 +13,7 @@ from proxy.edges.listing import routes_of
 from proxy.edges.settings import read_settings
 from proxy.rules.compiled import Config
 from proxy.rules.problems import Problem, RuleFileError
+from proxy.rules.warm import warnings
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +36,8 @@ def _run(args: argparse.Namespace, env: Environment) -> int:
         print_json(_report(path, (), config))
     else:
         print(_summary(path, config))
+        for warning in warnings(config.warm):
+            print(f"warning: {warning}")
     return 0
 
 
@@ -46,6 +49,7 @@ def _report(
         "ok": not problems,
         "problems": [asdict(problem) for problem in problems],
         "upstreams": _counts(config) if config is not None else None,
+        "warnings": list(warnings(config.warm)) if config is not None else [],
     }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Final
 from urllib.parse import SplitResult, urlencode, urlsplit
@@ -33,6 +34,10 @@ def admin_option(parser: ArgumentParser) -> None:
     )
 
 
+class AbsentError(CommandError):
+    """There is no such thing: the admin API answered 404."""
+
+
 class AdminClient:
     """Calls of one admin API."""
 
@@ -49,6 +54,10 @@ class AdminClient:
     def post(self, path: str, body: Json) -> Json:
         """The JSON object that a POST of JSON answers."""
         return self._call("POST", path, json.dumps(body).encode())
+
+    def delete(self, path: str) -> Json:
+        """The JSON object that a DELETE answers."""
+        return self._call("DELETE", path, None)
 
     def _call(self, method: str, target: str, body: bytes | None) -> Json:
         headers = {"Accept": "application/json"}
@@ -78,7 +87,8 @@ class AdminClient:
         if not isinstance(answer, dict):
             raise CommandError(f"{self.url} is not the admin API of a Larder (status {status})")
         if status >= 400:
-            raise CommandError(str(answer.get("detail", f"{self.url} answered {status}")))
+            kind = AbsentError if status == HTTPStatus.NOT_FOUND else CommandError
+            raise kind(str(answer.get("detail", f"{self.url} answered {status}")))
         return answer
 
 

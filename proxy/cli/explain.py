@@ -114,9 +114,12 @@ def as_text(said: dict[str, Any]) -> list[str]:
     lines += [f"upstream  {said['upstream']}, target {said['target']}"]
     lines += [f"  not     {item['route']}: {item['why']}" for item in said["passed_over"]]
     lines += [f"route     {said['route']}", f"ttl       {_ttl(said['ttl'])}"]
+    if said["dedupe"] is not None:
+        lines += [f"dedupe    {_ttl(said['dedupe'])}"]
     tags = said["tags"]
     told = "known only with the answer" if tags is None else ", ".join(tags)
     lines += [f"tags      {told}"]
+    lines += _session(said.get("session"))
     if said["bypass"] is not None:
         lines += [f"bypass    {said['bypass']['reason']}: {said['bypass']['sentence']}"]
     else:
@@ -128,6 +131,21 @@ def as_text(said: dict[str, Any]) -> list[str]:
         ]
         lines += _indented(key["parts"])
     return lines + _live(said)
+
+
+def _session(told: dict[str, Any] | None) -> list[str]:
+    """What the route makes of the session; nothing if it asks for none."""
+    if told is None:
+        return []
+    digest = told["digest"] or "none"
+    if told["issued"] is not None:
+        return [f"session   none: a new one is issued in {told['issued']}"]
+    if "life" not in told:
+        return [f"session   {digest}"]
+    life = told["life"]
+    if life is None:
+        return [f"session   {digest}, its life begins with this request"]
+    return [f"session   {digest}, age {seconds(life['age_s'])}, idle {seconds(life['idle_s'])}"]
 
 
 def _indented(pairs: Any) -> list[str]:  # noqa: ANN401 - pairs of JSON
@@ -150,10 +168,12 @@ def _live(said: dict[str, Any]) -> list[str]:
             f"stored    in {stored['tier']}, status {stored['status']}, "
             f"{size(stored['body_bytes'])}, ttl {seconds(stored['ttl_s'])}"
         )
+        if said["by_alias"]:
+            lines.append(f"          an alias led to it: {stored['route']}, {stored['head']}")
     plan = said["plan"]
-    what = plan.get("outcome") or plan.get("forward") or plan.get("status")
+    what = plan.get("outcome") or plan.get("forward") or plan.get("status") or ""
     why = f": {plan['sentence']}" if "sentence" in plan else ""
-    return [*lines, f"plan      {plan['do']}, {what}{why}"]
+    return [*lines, f"plan      {plan['do']}{what and f', {what}'}{why}"]
 
 
 COMMAND = Command(

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from proxy.caching.partial import PARTIAL_CONTENT, as_whole, received_part
 from proxy.caching.status import STALE_IF_ERROR
 from proxy.caching.storability import may_store
-from proxy.caching.validation import freshen
+from proxy.caching.validation import freshen, is_about, received_fields
 from proxy.caching.vary import MAX_NAMES, selecting_names
 from proxy.decisions.failure import may_stand_in
 from proxy.outcomes import NotStored
@@ -36,7 +36,10 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Freshen:
-    """The stored response is still good: a 304 came; `head` is its head brought up to date."""
+    """The stored response is still good: a 304 came; `head` is its head brought up to date.
+
+    With the upstream's own validators: what is made of it has the rule's ETag again.
+    """
 
     stored: StoredResponse
     head: Response
@@ -75,7 +78,7 @@ def plan_answer(
     `ranged`: a part was asked for. Then an error may be about the range, and is not stored.
     """
     if response.status == NOT_MODIFIED and validate is not None:
-        fields = freshen(validate.fields, response, route.targets)
+        fields = freshen(received_fields(validate), response, route.targets)
         head = replace(response, status=validate.status, reason=validate.reason, fields=fields)
         return Freshen(validate, head)
     troubled = response.status in STALE_IF_ERROR
@@ -95,12 +98,19 @@ def plan_answer(
     return Keep() if refusal is None else Relay(refusal)
 
 
+def is_of_another(validate: StoredResponse | None, response: Response) -> bool:
+    """Whether a 304 speaks of another stored response than the one that was sent along."""
+    if validate is None or response.status != NOT_MODIFIED:
+        return False
+    return not is_about(received_fields(validate), response.fields)
+
+
 def refuses_head(route: Route, subject: Subject, response: Response) -> NotStored | None:
     """Why an answer with this head is not stored, as far as the head tells."""
     if response.status == NOT_MODIFIED:
         return NotStored.PARTIAL
     if response.status == PARTIAL_CONTENT:
-        if received_part(response) is None or route.reads_response_body:
+        if received_part(response) is None or route.reads_response_body or route.etag is not None:
             return NotStored.PARTIAL
         response = as_whole(response)
     if _varies_too_much(route, response):

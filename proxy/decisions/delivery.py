@@ -14,6 +14,7 @@ from proxy.caching.dates import format_http_date
 from proxy.caching.hop_by_hop import end_to_end
 from proxy.caching.preconditions import not_modified_fields, precondition
 from proxy.caching.ranges import partial
+from proxy.decisions.costing import shown
 from proxy.fields import Fields
 from proxy.outcomes import Forward, Outcome
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 OK: Final = 200
 NOT_MODIFIED: Final = 304
+COST_FIELDS: Final = frozenset({"x-cost", "x-cost-unit", "x-cost-saved"})
+PRECONDITION_FAILED: Final = 412
 
 X_CACHE: Final = {
     Outcome.HIT: "HIT",
@@ -51,6 +54,8 @@ class Story:
     collapsed: bool = False
     age_s: float | None = None
     ttl_s: float | None = None
+    cost: int | None = None
+    saved: int | None = None
 
 
 def client_fields(
@@ -65,12 +70,24 @@ def client_fields(
             out = out.with_set("Cache-Control", route.client_cache)
         out = route.headers.apply(out)
     lines = list(out.items)
+    if route is not None and route.cost is not None:
+        lines = costed(lines, route.cost.unit, story)
     if "date" not in out:
         lines.append(("Date", format_http_date(now)))
     if story.age_s is not None:
         lines.append(("Age", str(int(story.age_s))))
     lines.append(("X-Cache", X_CACHE[story.outcome]))
     return append(Fields(lines), member(story))
+
+
+def costed(lines: list[tuple[str, str]], unit: str, story: Story) -> list[tuple[str, str]]:
+    """The same with what the answer cost and saved, where that is known by now."""
+    lines = [line for line in lines if line[0].lower() not in COST_FIELDS]
+    if story.cost is not None:
+        lines += (("X-Cost", shown(story.cost)), ("X-Cost-Unit", unit))
+    if story.saved is not None:
+        lines.append(("X-Cost-Saved", shown(story.saved)))
+    return lines
 
 
 def member(story: Story) -> str:
@@ -96,14 +113,24 @@ class Portion:
 
 
 def portion(
-    request: Request, status: int, fields: Fields, body: bytes | None, now: float
+    request: Request,
+    status: int,
+    fields: Fields,
+    body: bytes | None,
+    now: float,
+    *,
+    judges: bool = False,
 ) -> Portion:
     """Apply the client's own conditions, then its range (RFC 9110 §13.2.2, §14.2).
 
-    `body` None: it is not at hand, so no range is cut from it.
+    `body` None: it is not at hand, so no range is cut from it. `judges`: the ETag is ours, so
+    that a condition which fails is not the upstream's to judge.
     """
-    if precondition(request, status, fields, now) == NOT_MODIFIED:
+    judged = precondition(request, status, fields, now)
+    if judged == NOT_MODIFIED:
         return Portion(NOT_MODIFIED, not_modified_fields(fields), b"")
+    if judged == PRECONDITION_FAILED and judges:
+        return Portion(PRECONDITION_FAILED, not_modified_fields(fields), b"")
     if body is not None and status == OK:
         part = partial(request, fields, body, now)
         if part is not None:

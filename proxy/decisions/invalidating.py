@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from proxy.caching.groups import groups_invalidated
 from proxy.caching.invalidation import SAFE_METHODS, urls_invalidated
+from proxy.caching.status import is_error
 from proxy.messages import Response
 from proxy.rules.invalidations import Invalidation, InvalidationKind
 from proxy.rules.tags import group_tag, upstream_tag, url_tag
@@ -31,6 +32,8 @@ def invalidated(upstream: Upstream, route: Route, subject: Subject) -> tuple[Inv
         found.append(_tag(upstream_tag(upstream.name)))
     if subject.response is not None and subject.request.method not in route.stored_methods:
         found += map(_tag, url_tags(upstream, subject.request, subject.response))
+    if (written := _written(route, subject)) is not None:
+        found.append(_tag(url_tag(upstream.name, written)))
     return tuple(dict.fromkeys(found))
 
 
@@ -63,6 +66,14 @@ def url_tags(upstream: Upstream, request: Request, response: Response) -> list[s
     tags = [url_tag(upstream.name, target) for target in sorted(targets)]
     groups = groups_invalidated(request.method, response.fields)
     return tags + [group_tag(upstream.name, group) for group in groups]
+
+
+def _written(route: Route, subject: Subject) -> str | None:
+    """The target whose state a write has changed, by the rule (`write_through`)."""
+    request, response = route.following.write_through, subject.response
+    if request is None or response is None or is_error(response.status):
+        return None
+    return None if subject.request.method in SAFE_METHODS else request.target_of(subject)
 
 
 def _tag(name: str) -> Invalidation:

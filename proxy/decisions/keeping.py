@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 from proxy.caching.freshness import corrected_initial_age, freshness_lifetime
 from proxy.caching.partial import PARTIAL_CONTENT, as_whole, received_part
 from proxy.caching.storability import stored_fields
-from proxy.caching.validation import has_validator
+from proxy.caching.validation import has_validator, own_validators
+from proxy.decisions.adapting import kept_to_learn
 from proxy.decisions.answer import refuses_head
 from proxy.decisions.completion import is_complete
+from proxy.decisions.costing import cost_of, recorded
+from proxy.decisions.tagging import tag_for, tagged
 from proxy.fields import Fields
 from proxy.messages import StoredResponse
 from proxy.outcomes import NotStored
@@ -22,7 +25,7 @@ from proxy.rules.lifetimes import HttpTtl
 from proxy.rules.targets import public_target
 
 if TYPE_CHECKING:
-    from proxy.messages import Position, Response
+    from proxy.messages import Part, Position, Response
     from proxy.rules.lifetimes import TimedTtl
     from proxy.rules.route import Route
     from proxy.rules.subject import Subject
@@ -48,11 +51,12 @@ VOLATILE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """What an answer's fetch tells of it: see StoredResponse for the three."""
+    """What an answer's fetch tells of it: see StoredResponse for the four."""
 
     born: Position
     selecting: tuple[str, ...] = ()
     head: str = ""
+    created_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +81,11 @@ def keep_answer(
     *,
     origin: Origin,
     jitter: float = 0.0,
+    learned: float = 0.0,
 ) -> StoredResponse | NotStored:
     """The stored response made of a complete answer; `jitter` is a random number of 0..1.
 
-    A 206 is judged as the 200 of which it is a part.
+    A 206 is judged as the 200 of which it is a part. `learned`: see StoredResponse.
     """
     if (refusal := refuses_head(route, subject, response)) is not None:
         return refusal
@@ -95,24 +100,42 @@ def keep_answer(
         return refused
     if (tags := route.tags(whole)) is None:
         return NotStored.MISSING_SELECTOR
-    timing = _timing(route, whole, response, now, jitter)
+    timing = _timing(route, whole, response, now, jitter, learned)
     if isinstance(timing, NotStored):
         return timing
+    made = _composed(route, whole, response, part, timing, origin)
+    return replace(made, tags=tags, status=status, reason=reason, learned=learned)
+
+
+def _composed(
+    route: Route,
+    whole: Subject,
+    response: Response,
+    part: Part | None,
+    timing: Timing,
+    origin: Origin,
+) -> StoredResponse:
+    """The stored response of an answer without its tags; of a `part`, with the head of the 200."""
+    tag = None if part is not None else tag_for(route, whole)
+    cost = None if route.cost is None else cost_of(route.cost, whole)
     return StoredResponse(
-        status=status,
-        reason=reason,
-        fields=replayable(route, response),
-        body=body,
+        status=response.status,
+        fields=tagged(replayable(route, response), tag),
+        validators=() if tag is None else own_validators(response.fields),
+        body=whole.response_body or b"",
+        part=part,
         request_time=response.request_time,
         response_time=response.response_time,
         selecting=origin.selecting,
-        tags=tags,
         born=origin.born,
         route=route.name,
         route_digest=route.digest,
-        method=subject.request.method,
-        url=public_target(subject.request.target),
+        method=whole.request.method,
+        url=public_target(whole.request.target),
         head=origin.head,
+        created_at=origin.created_at or response.response_time,
+        cost=float(cost or 0),
+        params=recorded(route.params, whole),
         initial_age=timing.initial_age,
         lifetime=timing.lifetime,
         keep=timing.keep,
@@ -120,7 +143,6 @@ def keep_answer(
         stale_if_error=timing.if_error,
         must_revalidate=timing.must_revalidate,
         no_cache=timing.no_cache,
-        part=part,
     )
 
 
@@ -136,11 +158,11 @@ def _refuses_body(
 
 
 def _timing(
-    route: Route, whole: Subject, response: Response, now: float, jitter: float
+    route: Route, whole: Subject, response: Response, now: float, jitter: float, learned: float
 ) -> Timing | NotStored:
     if isinstance(route.ttl, HttpTtl):
         return _http_timing(route, whole, response)
-    lifetime = route.lifetime(whole, now, jitter)
+    lifetime = route.lifetime(whole, now, jitter, learned)
     if lifetime is None or lifetime <= 0:
         return NotStored.EXPIRED
     return _ruled_timing(route, whole, response, lifetime)
@@ -170,9 +192,10 @@ def _ruled_timing(route: Route, whole: Subject, response: Response, lifetime: fl
     behind = route.stale.while_revalidate if route.stale is not None else 0.0
     on_error = route.stale.if_error if route.stale is not None else 0.0
     repeatable = whole.request.method in {"GET", "HEAD"} and has_validator(response.fields)
+    kept = KEPT_TO_VALIDATE_S if repeatable else kept_to_learn(route, response.status)
     return Timing(
         lifetime=lifetime,
-        keep=max(behind, on_error, KEPT_TO_VALIDATE_S if repeatable else 0.0),
+        keep=max(behind, on_error, kept),
         while_revalidate=behind,
         if_error=on_error,
     )
@@ -198,7 +221,7 @@ def slide(stored: StoredResponse, ttl: TimedTtl, now: float) -> StoredResponse |
     answers name themselves (`from`) is not put off.
     """
     status = stored.status if stored.part is None else OK
-    span = ttl.status.get(status, ttl.default)
+    span = ttl.status.get(status, stored.learned or ttl.begins)
     if not ttl.sliding or span is None or ttl.source is not None:
         return None
     lifetime = stored.age(now) + span

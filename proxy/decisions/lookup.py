@@ -7,12 +7,12 @@ response was found nor whether it is alive: an invalidated one never reaches it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from proxy.caching.freshness import may_reuse
 from proxy.caching.partial import excerpt
 from proxy.caching.preconditions import if_range_holds
-from proxy.caching.validation import has_validator
+from proxy.caching.validation import has_validator, received_fields
 from proxy.outcomes import Forward, NotServed, Outcome, Refusal
 
 if TYPE_CHECKING:
@@ -71,11 +71,13 @@ def plan_lookup(
     missing: NotServed = NotServed.ABSENT,
     soft: bool = False,
     serves: bool = True,
+    repeats: bool = True,
 ) -> LookupPlan:
     """What to do with this request, of whose client `wanted` is what the route listens to.
 
     `missing` says why `stored` is None; `soft`: an operator purged it softly, so it counts
-    as stale; `serves`: what the rule's serve_if says of it.
+    as stale; `serves`: what the rule's serve_if says of it; `repeats`: whether the request may
+    be made again behind what is served.
     """
     if stored is None:
         forward = Forward.VARY_MISS if missing is NotServed.VARIANT else Forward.URI_MISS
@@ -84,17 +86,32 @@ def plan_lookup(
         return _unless_cached_only(wanted, Fetch(Forward.MISS, NotServed.RULE))
     if may_reuse(stored, wanted, now) and not soft:
         return Serve(stored, Outcome.HIT if stored.ttl(now) > 0 else Outcome.STALE)
-    # Other methods with a condition that fails are answered 412 (RFC 9110 §13.1.2).
-    repeatable = request.method in {"GET", "HEAD"} and has_validator(stored.fields)
-    validate = stored if repeatable else None
+    validate = validated(request, stored)
     if _client_declines(wanted, stored, now):
         # no-cache forbids it even as a stand-in (RFC 9111 §5.2.1.4).
         fallback = None if wanted.no_cache else stored
         fetch = Fetch(Forward.REQUEST, NotServed.DECLINED, validate, fallback, joinable=False)
         return _unless_cached_only(wanted, fetch)
-    if _serves_behind(stored, now):
+    if repeats and _serves_behind(stored, now):
         return Serve(stored, Outcome.STALE, refresh=True, validate=validate)
     return _unless_cached_only(wanted, Fetch(Forward.STALE, NotServed.EXPIRED, validate, stored))
+
+
+def alone(plan: LookupPlan) -> LookupPlan:
+    """The plan without what is stored, where that answers another request than this one.
+
+    It is served as it stands or not at all: this request neither validates it nor renews it,
+    nor has it to fall back on.
+    """
+    match plan:
+        case Serve():
+            return replace(plan, refresh=False, validate=None)
+        case Fetch():
+            return replace(plan, validate=None, fallback=None)
+        case Refuse():
+            return plan
+        case _:
+            assert_never(plan)
 
 
 def plan_range(
@@ -131,6 +148,15 @@ def plan_range(
 _NOT_HELD: Final = (Forward.PARTIAL, NotServed.PARTIAL)
 _STALE: Final = (Forward.STALE, NotServed.EXPIRED)
 _UNSUITED: Final = (Forward.MISS, NotServed.RULE)
+
+
+def validated(request: Request, stored: StoredResponse) -> StoredResponse | None:
+    """What a fetch for this request may be confirmed by: `stored`, if it has a validator.
+
+    Other methods with a condition that fails are answered 412 (RFC 9110 §13.1.2).
+    """
+    repeatable = request.method in {"GET", "HEAD"} and has_validator(received_fields(stored))
+    return stored if repeatable else None
 
 
 def _newer(part: StoredResponse, whole: StoredResponse) -> bool:

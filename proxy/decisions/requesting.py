@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from proxy.caching.forwarding import forwarded_for, hops_left, one_hop_less, via
 from proxy.caching.hop_by_hop import connection_options, end_to_end
-from proxy.caching.validation import conditional_fields
+from proxy.caching.validation import conditional_fields, received_fields
 from proxy.decisions.switching import protocols
 from proxy.decisions.trailing import NOT_IN_TRAILERS, takes_trailers
 from proxy.fields import Fields
@@ -62,13 +62,16 @@ def upstream_fields(
     if key is None:
         fields = forwarded_for(fields, request.peer, request.scheme, request.authority)
         fields = _for_this_hop(fields, request)
+        if route.invalidates_by_body:
+            fields = fields.with_set("Accept-Encoding", "identity")
     else:
         kept = (line for line in fields if not _claims(line[0], route.keyed_fields))
         fields = Fields(kept).without("trailer", *(PRECONDITIONS if ranged else CONDITIONS))
         if not isinstance(route.ttl, HttpTtl) or route.reads_response_body:
             fields = fields.with_set("Accept-Encoding", "identity")
         if validate is not None:
-            fields = Fields((*fields.items, *conditional_fields(validate.fields).items))
+            conditions = conditional_fields(received_fields(validate))
+            fields = Fields((*fields.items, *conditions.items))
     version = ".".join(map(str, request.version))
     return upstream.headers.apply(via(fields, version, PSEUDONYM))
 

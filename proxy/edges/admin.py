@@ -20,11 +20,11 @@ from typing import Final
 from aiohttp import web
 
 from proxy import __version__
-from proxy.edges import endpoints, entries, explain, purges
+from proxy.edges import endpoints, entries, explain, purges, sessions, warm
 from proxy.edges.control import Control, State
 from proxy.edges.endpoints import ENDPOINTS, Endpoint
 from proxy.edges.guard import Guard
-from proxy.edges.listing import routes_listed
+from proxy.edges.listing import routes_listed, scope_of_route
 from proxy.edges.logs import AUDIT
 from proxy.edges.members import read_json, read_query
 from proxy.edges.openapi import document
@@ -93,7 +93,28 @@ class Api:
     async def stats(self, _: Call) -> Json:
         """GET /api/stats."""
         store = asdict(self._control.cache.status())
-        return {**self._control.stats.snapshot(self._clock()), "store": store}
+        ledger = await self._control.accounts.ledger.told()
+        alerts = self._control.accounts.alerts.told(self._clock())
+        told = self._control.stats.snapshot(self._clock())
+        return {**told, "ledger": ledger, "alerts": alerts, "store": store}
+
+    async def reset_stats(self, call: Call) -> Json:
+        """POST /api/stats/reset."""
+        ledger = self._control.accounts.ledger
+        await ledger.reset()
+        _audit.info("statistics reset, asked by %s", call.peer)
+        return {"since": ledger.since}
+
+    async def alerts(self, _: Call) -> Json:
+        """GET /api/alerts."""
+        return {"alerts": self._control.accounts.alerts.told(self._clock())}
+
+    async def cache_health(self, _: Call) -> Json:
+        """GET /api/health/cache."""
+        status = self._control.cache.status()
+        told = self._control.accounts.alerts.health(self._clock())
+        shared = None if status.shared is None else status.online
+        return {**told, "shared_store_up": shared}
 
     async def routes(self, _: Call) -> Json:
         """GET /api/routes."""
@@ -103,22 +124,26 @@ class Api:
         """GET /api/entries."""
         now = self._clock()
         found = self._control.cache.scan(entries.selection(call.members), now=now)
-        return await entries.page(found, call.members, self._control.config(), now)
+        config, hits = self._control.config(), self._control.accounts.hits
+        return await entries.page(found, call.members, config, now, hits.of)
 
     async def entry(self, call: Call) -> Json:
         """GET /api/entries/{key}."""
-        key = entries.read_key(call.params["key"])
-        now = self._clock()
-        found = await self._control.cache.find(key, now)
+        now, cache = self._clock(), self._control.cache
+        key = await entries.find_key(call.params["key"], cache.scan(now=now))
+        found = await cache.find(key, now)
         if not isinstance(found, Found):
             raise ApiError(404, found.sentence, reason=found.value)
-        return entries.described(key, found.entry, found.tier, now, soft=found.soft)
+        said = entries.described(key, found.entry, found.tier, now, soft=found.soft)
+        hits = await self._control.accounts.hits.of((key,))
+        scope = scope_of_route(self._control.config(), found.entry.route)
+        return {**said, "scope": scope, "hits": hits[key]}
 
     async def forget(self, call: Call) -> Json:
         """DELETE /api/entries/{key}."""
-        key = entries.read_key(call.params["key"])
-        cache = self._control.cache
-        found = await cache.find(key, self._clock())
+        now, cache = self._clock(), self._control.cache
+        key = await entries.find_key(call.params["key"], cache.scan(now=now))
+        found = await cache.find(key, now)
         await cache.forget(key)
         if found is NotServed.ABSENT:
             raise ApiError(404, found.sentence, reason=found.value)
@@ -133,15 +158,45 @@ class Api:
         position = None
         if not asked.dry_run:
             position = await cache.invalidate(asked.facts, wait=asked.wait)
+            for digest in asked.sessions:
+                await sessions.end(self._control, digest)
         told = purges.answer(asked, count, position)
         _audit.info("purge: %s, asked by %s: %s", asked.what, call.peer, json.dumps(told))
+        return told
+
+    async def list_sessions(self, call: Call) -> Json:
+        """GET /api/sessions."""
+        return await sessions.listed(self._control, call.members, self._clock())
+
+    async def session(self, call: Call) -> Json:
+        """GET /api/sessions/{digest}."""
+        return await sessions.shown(self._control, call.params["digest"], self._clock())
+
+    async def clear_session(self, call: Call) -> Json:
+        """DELETE /api/sessions/{digest}."""
+        told = await sessions.cleared(self._control, call.params["digest"], self._clock())
+        _audit.info("session %s cleared, asked by %s", told["session"], call.peer)
         return told
 
     async def explain(self, call: Call) -> Json:
         """POST /api/explain."""
         request = explain.read_request(call.members)
         told = explain.explain(self._control.config(), request)
-        return await explain.with_stored(told, self._control.cache, self._clock())
+        return await explain.with_stored(
+            told, self._control.cache, self._clock(), self._control.sessions
+        )
+
+    async def warm(self, call: Call) -> Json:
+        """POST /api/warm."""
+        warming = self._control.warming
+        if not warming.begin(force=bool(call.members.get("force"))):
+            raise ApiError(409, "warming is under way; GET /api/warm tells how far it is")
+        _audit.info("warm: asked by %s", call.peer)
+        return warm.progress(warming)
+
+    async def warmed(self, _: Call) -> Json:
+        """GET /api/warm."""
+        return warm.progress(self._control.warming)
 
     async def reload(self, call: Call) -> Json:
         """POST /api/reload."""
@@ -187,7 +242,7 @@ def _handler(endpoint: Endpoint, api: Api, guard: Guard) -> Handler:
 async def _call(endpoint: Endpoint, request: web.Request) -> Call:
     query = read_query(request.query.items(), endpoint.query)
     text = await request.read()
-    body = read_json(text, endpoint.body) if text or endpoint.body else {}
+    body = read_json(text, endpoint.body) if text or endpoint.needs_body else {}
     return Call(
         members={**query, **body},
         params=dict(request.match_info),

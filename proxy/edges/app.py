@@ -9,39 +9,37 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import signal
-import ssl
 import time
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 import uvloop
 from aiohttp import web
 
 from proxy import __version__, rules
+from proxy.edges.accounts import Accounts
 from proxy.edges.admin import make_admin
 from proxy.edges.control import BreakerState, Readings, State
+from proxy.edges.driver import make_driver, make_lane
+from proxy.edges.listening import bind_errors, ssl_context, url_of
 from proxy.edges.logs import Logs
 from proxy.edges.metrics import Metrics
 from proxy.edges.server import ProxyServer
+from proxy.edges.session_stats import SessionStatistics
 from proxy.edges.settings import require_token
 from proxy.edges.stats import Statistics
 from proxy.edges.stores import open_cache
-from proxy.errors import SettingsError
-from proxy.exchange import Exchange
-from proxy.fetching import Fetcher
 from proxy.flow import tasks
 from proxy.flow.budget import Budget, total_for
 from proxy.flow.connection import Connector
-from proxy.flow.flights import Flights
 from proxy.flow.upstream import Chance, UpstreamClient
+from proxy.observing import Counts
 from proxy.rules.problems import RuleFileError
-from proxy.shelf import Shelf
 from proxy.turn import World
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from proxy.client import BodySource, Reply
     from proxy.edges.settings import Settings
@@ -49,7 +47,6 @@ if TYPE_CHECKING:
     from proxy.rules.compiled import Config
     from proxy.rules.settings import Address, Tls
     from proxy.store.cache import Cache
-    from proxy.turn import Landing
 
 log = logging.getLogger("larder")
 
@@ -82,26 +79,32 @@ class App:
         self.lost_invalidations = 0
         self.metrics = metrics
         self.stats = Statistics(clock())
+        self.session_stats = SessionStatistics()
         self.cache = cache
+        self.accounts = Accounts(cache.notes, tasks.spawn, clock, self.stats)
+        self.accounts.adopt(config)
         self._budget = Budget(
             total_for(config.store.memory_max_size, config.store.max_object, config.server.max_body)
         )
-        self._flights: Flights[Landing] = Flights(tasks.spawn, clock)
-        self.exchange = Exchange(
+        self._driver = make_driver(
             self._world(config, None),
-            cache=self.cache,
-            flights=self._flights,
-            fetcher=Fetcher(
-                cache=self.cache,
-                shelf=Shelf(cache=self.cache, clock=clock, dice=random.random),
-                clock=clock,
-                max_object=config.store.max_object,
-                budget=self._budget,
+            self.cache,
+            self._budget,
+            clock,
+            (
+                self.metrics.observe,
+                Counts(self.stats.count),
+                Counts(self.session_stats.count),
+                *self.accounts.observers,
             ),
-            clock=clock,
-            timer=time.perf_counter,
-            observers=(self.metrics.observe, self.stats.observe),
+            self.accounts.spending,
         )
+        self.exchange, self._flights = self._driver.exchange, self._driver.flights
+        self.background, self.inner = self._driver.background, self._driver.inner
+        self.warming = self._driver.warming
+        self.lane = make_lane(self.exchange, cache, settings.lane_bytes, clock)
+        self.stats.spans = self._driver.lifetimes.spans
+        self.sessions = self.exchange.sessions
         self.metrics.rules_loaded(config.digest, clock())
         self.proxy_url = ""
         self.admin_url = ""
@@ -119,13 +122,16 @@ class App:
     def readings(self) -> Readings:
         """The numbers of this moment."""
         return Readings(
-            in_flight=self._in_flight,
+            in_flight=self._in_flight + self.lane.telling.unsent,
             flights=len(self._flights),
             breakers={
                 name: worst_breaker(client) for name, client in self.exchange.world.clients.items()
             },
             dropped_log_lines=self._dropped_log_lines(),
             buffered_bytes=self._budget.held,
+            lane=self.lane.status(),
+            behind=len(self.background),
+            behind_done=dict(self.background.counts),
         )
 
     async def reload(self) -> tuple[str, ...]:
@@ -144,6 +150,8 @@ class App:
                 if getattr(config, name) != getattr(now, name):
                     log.warning("%s: what changed there takes effect at the next start", name)
             self.exchange.adopt(self._world(config, self.exchange.world))
+            self.lane.adopt(self.exchange.world)
+            self.accounts.adopt(config)
             self.metrics.rules_loaded(config.digest, self._clock())
             log.info("rules reloaded: %s", config.digest[:12])
             return ()
@@ -180,11 +188,15 @@ class App:
             stack.push_async_callback(tasks.drain, FLUSH_S)
             stack.push_async_callback(self._connector.close)
             stack.push_async_callback(self._close_cache)
+            stack.push_async_callback(self.accounts.close)
             await self.cache.start()
+            self.accounts.start()
+            await self._driver.start()
             admin = settings.admin or config.server.admin
             require_token(admin, settings.admin_token)
             self.admin_url = await self._start_admin(stack, admin, settings.admin_token)
             stack.push_async_callback(self._flights.drain, settings.drain_s)
+            stack.push_async_callback(self.background.drain, settings.drain_s)
             listen = settings.listen or config.server.listen
             self.proxy_url = await self._start_proxy(stack, listen, config.server.tls)
             self._state = State.SERVING
@@ -196,30 +208,34 @@ class App:
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, address.host, address.port)
-        with _bind_errors("admin", address):
+        with bind_errors("admin", address):
             await site.start()
         host, port = runner.addresses[0][:2]
-        return _url("http", host, port)
+        return url_of("http", host, port)
 
     async def _start_proxy(self, stack: AsyncExitStack, address: Address, tls: Tls | None) -> str:
         scheme = "http" if tls is None else "https"
         server = ProxyServer(
-            self._handle, scheme=scheme, refused=self.exchange.refused, budget=self._budget
+            self._handle,
+            scheme=scheme,
+            refused=self.exchange.refused,
+            budget=self._budget,
+            lane=self.lane,
         )
-        with _bind_errors("listen", address):
+        with bind_errors("listen", address):
             listener = await asyncio.get_running_loop().create_server(
                 server,
                 address.host,
                 address.port,
                 backlog=BACKLOG,
-                ssl=None if tls is None else _ssl_context(tls),
+                ssl=None if tls is None else ssl_context(tls),
             )
         stack.push_async_callback(self._drain, server, listener)
         host, port = listener.sockets[0].getsockname()[:2]
-        return _url(scheme, host, port)
+        return url_of(scheme, host, port)
 
     async def _close_cache(self) -> None:
-        self.lost_invalidations = await self.cache.close(FLUSH_S)
+        self.lost_invalidations = await self._driver.close() + await self.cache.close(FLUSH_S)
 
     async def _drain(self, server: ProxyServer, listener: asyncio.Server) -> None:
         self._state = State.DRAINING
@@ -232,35 +248,6 @@ class App:
 def worst_breaker(client: UpstreamClient) -> BreakerState:
     """The state of an upstream as a whole: of several URLs, the one that is best off counts."""
     return min(BreakerState[target.state.name] for target in client.status())
-
-
-@contextmanager
-def _bind_errors(name: str, address: Address) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise SettingsError(
-            f"cannot listen on {address} ({name}): {error.strerror or error}; "
-            f"choose another with --{name} HOST:PORT"
-        ) from error
-
-
-def _ssl_context(tls: Tls) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.set_alpn_protocols(["http/1.1"])
-    try:
-        context.load_cert_chain(tls.cert, tls.key)
-    except (OSError, ssl.SSLError) as error:
-        raise SettingsError(
-            f"server.tls: cannot use {tls.cert} with {tls.key}: {error}; both must be PEM files "
-            "that belong together"
-        ) from error
-    return context
-
-
-def _url(scheme: str, host: str, port: int) -> str:
-    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 - a name to show, nothing is bound
-    return f"{scheme}://{shown}:{port}"
 
 
 @asynccontextmanager

@@ -19,7 +19,9 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
 from proxy.edges.heads import Heads
+from proxy.edges.lane import LONGEST, Lane
 from proxy.edges.requests import body_framing
+from proxy.edges.telling import Telling, Unsent
 from proxy.edges.wire import Payload
 from proxy.errors import ClientError, ClientGone
 from proxy.flow.framing import Framing, FramingError
@@ -27,6 +29,7 @@ from proxy.flow.framing import Framing, FramingError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from proxy.edges.hot import Hot
     from proxy.edges.wire import WireReply
     from proxy.flow.inbox import Inbox
 
@@ -45,19 +48,23 @@ READ_BUFFER = 64 * 1024
 MAX_QUEUE = 32
 """Requests parsed ahead of the one that is served; more of them pause the socket."""
 
-Received = tuple[RawRequestMessage | ClientError, Payload]
-"""A request's head and body; the refusal in place of a head that is none."""
+Received = tuple[RawRequestMessage | ClientError | Unsent, Payload]
+"""A request's head and body; in place of a head that is none the refusal.
+
+In place of one that the lane has answered, what is not sent yet of that.
+"""
 
 
 class ClientConnection(RequestHandler):
     """The receiving half of a connection; who serves its requests is the subclass's affair."""
 
     __slots__ = (
-        *("_body", "_client_ended", "_deaf", "_framing", "_half_open", "_is_draining"),
-        *("_heads", "_is_last", "_queue", "_reply", "_tail", "_tunnel"),
+        *("_at_rest", "_body", "_client_ended", "_deaf", "_framing", "_half_open", "_hot_at"),
+        *("_heads", "_is_draining", "_is_last", "_lane", "_queue", "_reply", "_tail", "_tunnel"),
+        "_whole",
     )
 
-    def __init__(self, server: web.Server) -> None:
+    def __init__(self, server: web.Server, lane: Lane | None = None) -> None:
         loop = asyncio.get_running_loop()
         super().__init__(
             server,
@@ -89,23 +96,62 @@ class ClientConnection(RequestHandler):
         self._is_draining = False
         self._client_ended = False
         self._half_open: asyncio.TimerHandle | None = None
+        self._lane = lane if lane is not None and lane.max_bytes else None
+        self._at_rest, self._hot_at = False, 0.0
+        self._whole: bytes | None = None
 
     def close_if_idle(self) -> None:
         """Drain: close unless a request is being served; a tunnel has no end to wait for."""
-        self._is_draining = True
+        self._is_draining, self._at_rest = True, False
         if self._tunnel is not None or (self._waiter is not None and not self._waiter.done()):
             self.force_close()
 
     # -- what comes in
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, or drop it once no request is served any more."""
-        if self._tunnel is not None:
+        """Answer a request that is known, or parse what came; drop it once nothing is served."""
+        if self._at_rest and self._lane is not None:
+            hot = None if self._paused else self._lane.take(data)
+            if hot is None:
+                self._take_first(data)
+            else:
+                self._answer(hot, self._lane.telling)
+        elif self._tunnel is not None:
             if not self._tunnel.ended:
                 self._tunnel.put(data)
         elif not (self._deaf or self._force_close or self._close):
             self._tail = self._tail + data if self._tail else data
             self._parse()
+
+    def _answer(self, hot: Hot, telling: Telling) -> None:
+        if (transport := self.transport) is None:
+            raise AssertionError(hot)  # it is there while the connection is at rest
+        self._request_count += 1
+        self._hot_at = telling.moment
+        transport.write(hot.head)
+        if hot.body:
+            transport.write(hot.body)
+        if self._paused:
+            self._at_rest = False
+            self._put(telling.held_up(hot))
+
+    def _take_first(self, data: bytes) -> None:
+        """Parse what came while nothing was under way, and know a request that is all of it."""
+        self._at_rest, self._tail = False, data
+        self._parse()
+        alone = len(self._queue) == 1 and self._is_between and len(data) <= LONGEST
+        self._whole = data if alone else None
+
+    @property
+    def _is_between(self) -> bool:
+        """Whether all that came are whole requests."""
+        under_way = self._tail or self._framing or self._deaf or self._client_ended
+        return not under_way and self._heads.between
+
+    def force_close(self) -> None:
+        """Close without another answer."""
+        self._at_rest = False
+        super().force_close()
 
     def _parse(self) -> None:
         """Take requests from what came, as many as there is room for."""
@@ -158,6 +204,9 @@ class ClientConnection(RequestHandler):
 
     def _enqueue(self, message: RawRequestMessage | ClientError) -> None:
         self._request_count += 1
+        self._put(message)
+
+    def _put(self, message: RawRequestMessage | ClientError | Unsent) -> None:
         self._queue.append((message, self._body))
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
@@ -196,7 +245,7 @@ class ClientConnection(RequestHandler):
 
     def eof_received(self) -> bool:  # type: ignore[override]  # aiohttp's never keeps it open
         """A client may end its side and still wait for its answers (RFC 9112 §9.6)."""
-        self._client_ended = True
+        self._client_ended, self._at_rest = True, False
         if self._tunnel is not None:
             self._tunnel.end()
         elif self._framing is not None or not (self._request_in_progress or self._queue):

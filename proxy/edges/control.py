@@ -11,10 +11,15 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Protocol
 
+from proxy.edges.accounts import Accounts
+from proxy.edges.lane import LaneStatus
 from proxy.edges.metrics import Metrics
+from proxy.edges.session_stats import SessionStatistics
 from proxy.edges.stats import Statistics
 from proxy.rules.compiled import Config
+from proxy.sessions import Sessions
 from proxy.store.cache import Cache
+from proxy.warming import Warming
 
 
 class State(StrEnum):
@@ -35,13 +40,19 @@ class BreakerState(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readings:
-    """What is so at this moment, for a scrape. `breakers` is by upstream name."""
+    """What is so at this moment, for a scrape. `breakers` is by upstream name.
+
+    `behind`: jobs that wait or run behind; `behind_done`: what came of others, by upstream.
+    """
 
     in_flight: int = 0
     flights: int = 0
     breakers: Mapping[str, BreakerState] = field(default_factory=dict)
     dropped_log_lines: int = 0
     buffered_bytes: int = 0
+    lane: LaneStatus = field(default_factory=LaneStatus)
+    behind: int = 0
+    behind_done: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 class Control(Protocol):
@@ -54,6 +65,22 @@ class Control(Protocol):
     @property
     def stats(self) -> Statistics:
         """The statistics since the start."""
+
+    @property
+    def session_stats(self) -> SessionStatistics:
+        """The statistics of each session."""
+
+    @property
+    def sessions(self) -> Sessions:
+        """The lives of sessions."""
+
+    @property
+    def accounts(self) -> Accounts:
+        """What is kept of money and use."""
+
+    @property
+    def warming(self) -> Warming:
+        """What is fetched before anybody asks for it."""
 
     @property
     def metrics(self) -> Metrics:

@@ -10,13 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from proxy.edges import entries, explain, purges
+from proxy.edges import entries, explain, purges, sessions, warm
 from proxy.edges.members import Kind, Member
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One operation. `public` ones need no token; `errors` are statuses besides 200."""
+    """One operation. `public` ones need no token; `errors` are statuses besides 200.
+
+    `bare`: all of its body may be left out.
+    """
 
     method: str
     path: str
@@ -28,10 +31,23 @@ class Endpoint:
     content_type: str = "application/json"
     errors: tuple[int, ...] = ()
     public: bool = False
+    bare: bool = False
     example: str = ""
 
+    @property
+    def needs_body(self) -> bool:
+        """Whether a request without a body is a mistake."""
+        return bool(self.body) and not self.bare
 
-_KEY: Final = (Member("key", Kind.TEXT, "the key as listings print it", required=True),)
+
+_KEY: Final = (
+    Member(
+        "key",
+        Kind.TEXT,
+        "the key as listings print it, or how it begins: 16 digits at least",
+        required=True,
+    ),
+)
 
 ENDPOINTS: Final = (
     Endpoint(
@@ -73,7 +89,26 @@ ENDPOINTS: Final = (
         method="GET",
         path="/api/stats",
         operation="stats",
-        summary="Requests, hit rates and savings since the start, per route and in all; the stores",
+        summary="Requests, hit rates, costs and savings, per route and in all; the stores",
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/stats/reset",
+        operation="reset_stats",
+        summary="Count from nothing again, on every instance",
+        errors=(503,),
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/alerts",
+        operation="alerts",
+        summary="The alerts of the rules, and which of them fire here",
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/health/cache",
+        operation="cache_health",
+        summary="Whether enough of the look-ups here are hits: see `health` in the rules",
     ),
     Endpoint(
         method="GET",
@@ -106,6 +141,29 @@ ENDPOINTS: Final = (
         errors=(404,),
     ),
     Endpoint(
+        method="GET",
+        path="/api/sessions",
+        operation="list_sessions",
+        summary="Sessions by digest, the last used first: entries, hits, misses, age, idle time",
+        query=sessions.MEMBERS,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/sessions/{digest}",
+        operation="session",
+        summary="One session",
+        params=sessions.DIGEST,
+        errors=(404,),
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/api/sessions/{digest}",
+        operation="clear_session",
+        summary="Clear one session on every instance: nothing stored in it is served again",
+        params=sessions.DIGEST,
+        errors=(404,),
+    ),
+    Endpoint(
         method="POST",
         path="/api/purge",
         operation="purge",
@@ -121,6 +179,22 @@ ENDPOINTS: Final = (
         summary="What would become of a request, and what is stored for it",
         body=explain.MEMBERS,
         example='{"method": "GET", "url": "/db/projects/42"}',
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/warm",
+        operation="warmed",
+        summary="How far warming is, and what came of each entry of `warm` in the rules",
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/warm",
+        operation="warm",
+        summary="Warm every entry now; 409 while that is under way",
+        body=warm.MEMBERS,
+        bare=True,
+        errors=(409,),
+        example='{"force": true}',
     ),
     Endpoint(
         method="POST",

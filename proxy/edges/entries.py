@@ -9,17 +9,19 @@ credential, no secret of a URL.
 from __future__ import annotations
 
 import heapq
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from typing import Final
 
+from proxy.edges.ledger import in_units
 from proxy.edges.members import Kind, Member
 from proxy.edges.problem import ApiError
-from proxy.edges.redact import HIDDEN, redact_url
+from proxy.edges.redact import HIDDEN, redact_text, redact_url
 from proxy.fields import Fields
 from proxy.messages import Alias, Stored, StoredResponse, Variants
-from proxy.outcomes import Tier
+from proxy.outcomes import NotServed, Tier
 from proxy.rules.compiled import Config
 from proxy.rules.secrets import is_secret_field
+from proxy.rules.tags import upstream_tag
 from proxy.store.base import EVERYTHING
 from proxy.store.entry_info import EntryInfo, Selection
 
@@ -38,6 +40,9 @@ DEFAULT_LIMIT: Final = 100
 _BATCH: Final = 4096
 
 Json = dict[str, object]
+CountHits = Callable[[Collection[bytes]], Awaitable[Mapping[bytes, int | None]]]
+KEY_DIGITS: Final = 64
+LEAST_DIGITS: Final = 16
 
 
 def selection(members: Mapping[str, object]) -> Selection:
@@ -57,8 +62,27 @@ def read_key(text: str) -> bytes:
     return key
 
 
+async def find_key(text: str, found: AsyncIterator[EntryInfo]) -> bytes:
+    """The key that a text in hex is, or begins; ApiError 400 or 404 if it is not exactly one."""
+    if len(text) >= KEY_DIGITS or len(text) < LEAST_DIGITS or not _is_hex(text):
+        return read_key(text)
+    keys = {entry.key async for entry in found if entry.key.hex().startswith(text.lower())}
+    if len(keys) != 1:
+        what = NotServed.ABSENT.sentence if not keys else "several keys begin so: give more digits"
+        raise ApiError(404, what, reason=NotServed.ABSENT.value)
+    return keys.pop()
+
+
+def _is_hex(text: str) -> bool:
+    return all(each in "0123456789abcdefABCDEF" for each in text)
+
+
 async def page(
-    found: AsyncIterator[EntryInfo], members: Mapping[str, object], config: Config, now: float
+    found: AsyncIterator[EntryInfo],
+    members: Mapping[str, object],
+    config: Config,
+    now: float,
+    hits: CountHits,
 ) -> Json:
     """One page of a listing, by key, and the cursor of the next one (None at the end)."""
     after = read_key(str(members["cursor"])) if "cursor" in members else b""
@@ -72,8 +96,9 @@ async def page(
         if len(kept) > _BATCH + limit:
             kept = heapq.nsmallest(limit + 1, kept, key=_key_of)
     first = heapq.nsmallest(limit, kept, key=_key_of)
+    counts = await hits([entry.key for entry in first])
     return {
-        "entries": [listed(entry, now) for entry in first],
+        "entries": [{**listed(entry, now), "hits": counts.get(entry.key)} for entry in first],
         "cursor": first[-1].key.hex() if len(kept) > limit else None,
     }
 
@@ -89,6 +114,7 @@ def listed(entry: EntryInfo, now: float) -> Json:
         "head": redact_url(entry.head),
         "url": redact_url(entry.url),
         "route": entry.route,
+        "provider": _provider(entry),
         "tier": entry.tier.value,
         "kind": entry.kind.value,
         "method": entry.method,
@@ -96,8 +122,18 @@ def listed(entry: EntryInfo, now: float) -> Json:
         "body_bytes": entry.body_bytes,
         "ttl_s": round(entry.fresh_until - now, 3),
         "expires_s": round(entry.expires_at - now, 3),
+        "state": "fresh" if entry.fresh_until > now else "stale",
+        "created_at": entry.created_at or None,
+        "cost": in_units(entry.cost),
+        "params": {redact_text(name): redact_text(value) for name, value in entry.params},
         "tags": [redact_url(tag) for tag in entry.tags],
     }
+
+
+def _provider(entry: EntryInfo) -> str:
+    """The upstream it is from."""
+    begin = upstream_tag("")
+    return next((tag[len(begin) :] for tag in entry.tags if tag.startswith(begin)), "")
 
 
 def described(key: bytes, entry: Stored, tier: Tier, now: float, *, soft: bool) -> Json:
@@ -107,14 +143,18 @@ def described(key: bytes, entry: Stored, tier: Tier, now: float, *, soft: bool) 
         case StoredResponse():
             return {
                 **said,
+                "state": "soft-purged" if soft else said["state"],
                 "soft_purged": soft,
+                "session": _session(entry),
                 "age_s": round(entry.age(now), 3),
                 "lifetime_s": round(entry.lifetime, 3),
+                "learned_s": round(entry.learned, 3) or None,
                 "stale_while_revalidate_s": entry.stale_while_revalidate,
                 "stale_if_error_s": entry.stale_if_error,
                 "must_revalidate": entry.must_revalidate,
                 "no_cache": entry.no_cache,
                 "selecting": list(entry.selecting),
+                "aliases": [digest.hex() for digest in entry.aliases],
                 "stored_at": entry.response_time,
                 "fields": shown_fields(entry.fields),
             }
@@ -122,6 +162,11 @@ def described(key: bytes, entry: Stored, tier: Tier, now: float, *, soft: bool) 
             return {**said, "selecting": list(entry.names)}
         case Alias():
             return {**said, "target": entry.target.hex()}
+
+
+def _session(entry: StoredResponse) -> str | None:
+    """The digest of the session it belongs to."""
+    return next((tag for tag in entry.tags if tag.startswith("@session:")), None)
 
 
 def shown_fields(fields: Fields) -> list[list[str]]:

@@ -12,22 +12,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from proxy.caching.partial import asks_one_range
 from proxy.decisions.lookup import Fetch, LookupPlan, Refuse, Serve
 from proxy.edges import entries
+from proxy.edges.explain_dedupe import dedupe_listed, dedupe_planned
 from proxy.edges.explain_key import key_parts
-from proxy.edges.listing import mounted_at, refusal_of, routes_of, ttl_listed
+from proxy.edges.explain_session import session_of, with_life
+from proxy.edges.listing import cost_listed, mounted_at, refusal_of, routes_of, ttl_listed
 from proxy.edges.members import Kind, Member
 from proxy.edges.purges import request_for
 from proxy.edges.redact import redact_url
 from proxy.fields import Fields
+from proxy.identifying import identity_of
 from proxy.messages import Request
 from proxy.outcomes import Bypass, Reason
 from proxy.rules.compiled import Config, Identity, Match, NeedsBody
 from proxy.rules.settings import Upstream
-from proxy.sight import look, look_for_part, plan_for
+from proxy.sessions import Sessions
+from proxy.sight import look, look_for_part, plan_for, wants_part
 from proxy.store.cache import Cache
-from proxy.turn import client_bypass
 
 MEMBERS: Final = (
     Member("url", Kind.TEXT, "a URL of the proxy, or a target that begins with /", required=True),
@@ -86,8 +88,9 @@ def explain(config: Config, request: Request) -> Explanation:
     match = config.router.match(upstream, inner)
     if isinstance(match, NeedsBody):
         raise AssertionError(match)
-    identity = client_bypass(inner) or match.route.identify(match.subject)
     said |= _of_route(config, upstream, match)
+    match, said["session"] = session_of(config.sessions, match)
+    identity = identity_of(match)
     if isinstance(identity, Bypass):
         return Explanation({**said, "bypass": _reason(identity), "key": None}, match)
     said |= {"bypass": None, "scope": _scope(identity.scope), "key": _key(identity, match)}
@@ -106,7 +109,11 @@ def _of_route(config: Config, upstream: Upstream, match: Match) -> Json:
         "passed_over": passed,
         "route": route.name,
         "ttl": ttl_listed(route.ttl),
+        "cost": None if route.cost is None else cost_listed(route.cost),
+        "budgets": [each.name for each in config.budgets if route.name in each.routes],
         "tags": None if tags is None else [redact_url(tag) for tag in tags],
+        "follows": list(route.following.texts),
+        "dedupe": dedupe_listed(route.dedupe) if route.deduping and route.dedupe else None,
     }
 
 
@@ -127,21 +134,31 @@ def _reason(reason: Reason) -> Json:
     return {"reason": reason.value, "sentence": reason.sentence}
 
 
-async def with_stored(explanation: Explanation, cache: Cache, now: float) -> Json:
+async def with_stored(
+    explanation: Explanation, cache: Cache, now: float, sessions: Sessions | None = None
+) -> Json:
     """The same, with what is stored under the key now, and what the driver would do."""
     match, identity = explanation.match, explanation.identity
+    rule = match.route.deduping if match is not None else None
+    if match is not None and rule is not None:
+        planned = await dedupe_planned(cache.notes, match, rule, now)
+        return {**explanation.said, "stored": None, "plan": planned}
+    said = explanation.said
+    if match is not None and sessions is not None:
+        match, said = await with_life(said, match, sessions, now)
     if match is None or identity is None:
-        return {**explanation.said, "stored": None, "plan": None}
+        return {**said, "stored": None, "by_alias": False, "plan": None}
     sight = await look(cache, match, identity.key, now)
     plan = plan_for(match, sight, now)
-    if not isinstance(plan, Serve) and asks_one_range(match.subject.request):
+    if not isinstance(plan, Serve) and wants_part(match):
         seen, plan = await look_for_part(cache, match, sight, plan, now)
         sight = seen if isinstance(plan, Serve) else sight
     stored: Json | None = None
     if sight.stored is not None and sight.tier is not None:
-        place, tier = sight.place.digest, sight.tier
+        place, tier = (sight.reached or sight.place).digest, sight.tier
         stored = entries.described(place, sight.stored, tier, now, soft=sight.soft)
-    return {**explanation.said, "stored": stored, "plan": _planned(plan)}
+    by_alias = sight.reached is not None
+    return {**said, "stored": stored, "by_alias": by_alias, "plan": _planned(plan)}
 
 
 def _planned(plan: LookupPlan) -> Json:

@@ -54,6 +54,19 @@ METRICS: Final[dict[str, Family]] = {
     "larder_buffered_bytes": Family(
         "gauge", (), "Bytes of bodies on their way: being recorded, waited for, or read for a key"
     ),
+    "larder_background_jobs": Family(
+        "gauge", (), "Prefetches and the like that run or wait for their turn"
+    ),
+    "larder_background_jobs_total": Family(
+        "counter",
+        ("upstream", "result"),
+        "Such jobs by upstream (empty: they call none) and result: done, failed, dropped, refused",
+    ),
+    "larder_lane_hits_total": Family(
+        "counter", (), "Hits answered without parsing the request, among those of the memory tier"
+    ),
+    "larder_lane_requests": Family("gauge", (), "Requests that are known byte for byte"),
+    "larder_lane_bytes": Family("gauge", (), "Bytes taken up by what is known of them"),
     "larder_breaker_state": Family(
         "gauge", ("upstream",), "Upstream breaker: 0 closed, 1 half open, 2 open"
     ),
@@ -88,6 +101,16 @@ METRICS: Final[dict[str, Family]] = {
     "larder_dropped_writes_total": Family(
         "counter", (), "Stored responses that never reached the shared store"
     ),
+    "larder_cost_total": Family(
+        "counter", ("route", "unit"), "What answers have cost, of upstreams and from the cache"
+    ),
+    "larder_saved_total": Family(
+        "counter", ("route", "unit"), "What answers from the cache have saved"
+    ),
+    "larder_unpriced_total": Family(
+        "counter", ("route", "unit"), "Upstream answers whose cost is not known"
+    ),
+    "larder_alert_firing": Family("gauge", ("alert",), "1 while an alert of the rules fires"),
     "larder_rules_info": Family("gauge", ("digest",), "1, by the digest of the rules in force"),
     "larder_rules_loaded_timestamp_seconds": Family(
         "gauge", (), "When the rules in force were loaded"

@@ -37,6 +37,11 @@ class Heads:
         self._held = b""
         self._line_end = b""
 
+    @property
+    def between(self) -> bool:
+        """Whether nothing has come of a head that is not complete."""
+        return not (self.method or self._held or self._line_end)
+
     def next(self) -> None:
         """What comes from here on is another head."""
         self.method, self.complete = "", False

@@ -33,11 +33,11 @@ class LineWriter:
         self._thread = threading.Thread(target=self._run, name="larder-log", daemon=True)
         self._thread.start()
 
-    def write(self, line: bytes) -> None:
-        """Queue one line, its newline included; never blocks on the descriptor."""
+    def write(self, line: bytes, count: int = 1) -> None:
+        """Queue a line, or so many, newlines included; never blocks on the descriptor."""
         with self._lock:
             if self._closed or self._size + len(line) > self._limit:
-                self.dropped += 1
+                self.dropped += count
                 return
             self._lines.append(line)
             self._size += len(line)

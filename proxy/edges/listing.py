@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from proxy.decisions.costing import shown
 from proxy.edges.redact import redact_url
 from proxy.rules.compiled import Config, HttpTtl, OffTtl, TimedTtl, Ttl
 from proxy.rules.conditions import Clause, Condition
 from proxy.rules.patterns import split_path
+from proxy.rules.prices import Cost, FixedCost, TokenCost
 from proxy.rules.route import Route
 from proxy.rules.router import Entry
+from proxy.rules.scopes import CredentialScope, Scope, SelectorScope, SessionScope, SharedScope
 from proxy.rules.settings import Upstream
 from proxy.rules.subject import Subject
 
@@ -68,7 +71,42 @@ def _route(route: Route, pattern: str | None, when: Condition | None) -> Json:
         "ttl": ttl_listed(route.ttl),
         "methods_stored": sorted(route.stored_methods),
         "collapse": route.collapse,
+        "scope": scope_word(route.scope),
+        "cost": None if route.cost is None else cost_listed(route.cost),
     }
+
+
+def scope_word(scope: Scope) -> str:
+    """Who shares an answer, as the rule file says it."""
+    match scope:
+        case CredentialScope():
+            return "credential"
+        case SessionScope():
+            return "session"
+        case SharedScope():
+            return "shared"
+        case SelectorScope(selectors):
+            return ", ".join(selector.text for selector in selectors)
+        case _:
+            assert_never(scope)
+
+
+def scope_of_route(config: Config, name: str) -> str | None:
+    """The scope of the route of this name; None if there is none in the rules in force."""
+    routes = (route for table in config.router.tables.values() for route in table.routes)
+    return next((scope_word(route.scope) for route in routes if route.name == name), None)
+
+
+def cost_listed(cost: Cost) -> Json:
+    """What answers cost, amounts in their unit."""
+    said: Json = {"unit": cost.unit, "hit": shown(cost.hit), "when": cost.when is not None}
+    match cost:
+        case FixedCost():
+            return {**said, "miss": shown(cost.miss)}
+        case TokenCost():
+            return {**said, "tokens": cost.tokens.text, "models": sorted(cost.prices)}
+        case _:
+            assert_never(cost)
 
 
 def ttl_listed(ttl: Ttl) -> str | Json:

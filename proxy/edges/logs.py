@@ -14,6 +14,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quote
@@ -22,6 +23,7 @@ from typing import Final
 
 from proxy.edges.linewriter import LineWriter
 from proxy.edges.redact import redact_text
+from proxy.observing import Again, Counts, Observer, Retells
 from proxy.outcomes import ExchangeRecord
 
 AUDIT: Final = "larder.audit"
@@ -52,7 +54,7 @@ ACCESS_FIELDS: Final[dict[str, str]] = {
     "collapsed": "true when it shared the upstream call of another request",
     "upstream_status": "status code of the upstream's answer",
     "aborted": "true when the answer broke off: the client left or, by `reason`, the upstream",
-    "background": "true for a refresh behind a stale answer, which no client waited for",
+    "background": "true for what no client waited for: a refresh behind a stale answer, a prefetch",
     "age_s": "Age of a stored answer, seconds",
     "ttl_s": "freshness left, seconds; negative when stale",
     "duration_s": "from the request's head to the answer's end, seconds",
@@ -60,6 +62,7 @@ ACCESS_FIELDS: Final[dict[str, str]] = {
     "request_bytes": "bytes of request body",
     "response_bytes": "bytes of response body sent to the client",
     "key": "first 16 hexadecimal digits of the key, as `larder entries` shows it",
+    "session": "digest of the session, where the route reads it, as `larder sessions` shows it",
 }
 
 PROGRAM_FIELDS: Final[dict[str, str]] = {
@@ -116,14 +119,40 @@ def json_line(record: ExchangeRecord) -> bytes:
     """One access line as a JSON object; fields that do not apply are left out."""
     age = "" if record.age_s is None else f',"age_s":{record.age_s:.3f}'
     ttl = "" if record.ttl_s is None else f',"ttl_s":{record.ttl_s:.3f}'
+    what, end = _what(record), _end(record)
+    line = f'{{"time":"{timestamp(record.at)}{what}{age}{ttl},"duration_s":{record.duration_s:.6f}'
+    return f"{line}{end}".encode("ascii")
+
+
+def _what(record: ExchangeRecord) -> str:
+    """Of an access line what is behind the time, up to the age."""
+    method, path = quote(record.method), quote(record.path)
+    return f'","event":"exchange","method":{method},"path":{path}{_facts(_facts_of(record))}'
+
+
+def _end(record: ExchangeRecord) -> str:
+    """Of an access line what is behind the duration."""
     upstream = "" if record.upstream_s is None else f',"upstream_s":{record.upstream_s:.6f}'
     key = f',"key":{quote(record.key)}' if record.key else ""
-    return (
-        f'{{"time":"{timestamp(record.at)}","event":"exchange","method":{quote(record.method)},'
-        f'"path":{quote(record.path)}{_facts(_facts_of(record))}{age}{ttl},"duration_s":{record.duration_s:.6f}'
-        f'{upstream},"request_bytes":{record.request_bytes},'
-        f'"response_bytes":{record.response_bytes}{key}}}\n'
-    ).encode("ascii")
+    session = f',"session":"{record.session}"' if record.session else ""
+    sizes = f'"request_bytes":{record.request_bytes},"response_bytes":{record.response_bytes}'
+    return f"{upstream},{sizes}{key}{session}}}\n"
+
+
+def json_lines(record: ExchangeRecord) -> Callable[[Again], bytes]:
+    """What makes the lines of hits that are like this one."""
+    form = "{" + f'"time":"%s{_escaped(_what(record))},"age_s":%.3f,"ttl_s":%.3f,"duration_s":%.6f'
+    form += _escaped(_end(record))
+
+    def lines(again: Again) -> bytes:
+        times = (timestamp(again.at), again.age_s, again.ttl_s, again.duration_s)
+        return (form % times).encode("ascii") * again.times
+
+    return lines
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%%")
 
 
 def text_line(record: ExchangeRecord) -> bytes:
@@ -153,9 +182,26 @@ def text_line(record: ExchangeRecord) -> bytes:
     return (" ".join(words) + "\n").encode()
 
 
+def text_lines(record: ExchangeRecord) -> Callable[[Again], bytes]:
+    """The same for a person, who does not read so many that it would count."""
+
+    def lines(again: Again) -> bytes:
+        at, age, ttl, duration, times = again
+        told = replace(record, at=at, age_s=age, ttl_s=ttl, duration_s=duration)
+        return text_line(told) * times
+
+    return lines
+
+
 _ACCESS_LINE: Final[dict[LogFormat, Callable[[ExchangeRecord], bytes]]] = {
     LogFormat.JSON: json_line,
     LogFormat.TEXT: text_line,
+}
+
+
+_ACCESS_LINES: Final[dict[LogFormat, Callable[[ExchangeRecord], Callable[[Again], bytes]]]] = {
+    LogFormat.JSON: json_lines,
+    LogFormat.TEXT: text_lines,
 }
 
 
@@ -190,7 +236,7 @@ class _WriterHandler(logging.Handler):
         self._writer.write((self.format(record) + "\n").encode(errors="backslashreplace"))
 
 
-def _silent(record: ExchangeRecord) -> None:
+def _silent(record: ExchangeRecord, again: Again) -> None:
     """Access lines are of level `info`; above it there are none."""
 
 
@@ -209,19 +255,23 @@ class Logs:
         form = form or (LogFormat.TEXT if os.isatty(stdout) else LogFormat.JSON)
         self._access = LineWriter(stdout)
         self._program = LineWriter(stderr)
-        self._line = _ACCESS_LINE[form]
+        self._line, self._lines = _ACCESS_LINE[form], _ACCESS_LINES[form]
         self._handler = _WriterHandler(self._program)
         self._handler.setFormatter(_JsonFormatter() if form is LogFormat.JSON else _TextFormatter())
         logging.root.addHandler(self._handler)
         logging.root.setLevel(level)
         # What operators did is told at every level.
         logging.getLogger(AUDIT).setLevel(logging.INFO)
-        self.access: Callable[[ExchangeRecord], None] = (
-            self._write if level <= logging.INFO else _silent
+        self.access: Observer = (
+            Retells(self._write, self._prepared) if level <= logging.INFO else Counts(_silent)
         )
 
     def _write(self, record: ExchangeRecord) -> None:
         self._access.write(self._line(record))
+
+    def _prepared(self, record: ExchangeRecord) -> Callable[[Again], None]:
+        lines = self._lines(record)
+        return lambda again: self._access.write(lines(again), again.times)
 
     @property
     def dropped(self) -> int:

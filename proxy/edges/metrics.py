@@ -25,6 +25,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from proxy.edges.families import METRICS, Labels
+from proxy.observing import Again, Counts, Observer
 from proxy.outcomes import ExchangeRecord, Tier
 
 Sample = tuple[str, Labels, float]
@@ -44,9 +45,9 @@ class _Histogram:
         self.counts = [0] * len(_BOUNDS)
         self.sum = 0.0
 
-    def observe(self, value: float) -> None:
-        self.counts[bisect_left(BUCKETS, value)] += 1
-        self.sum += value
+    def observe(self, value: float, times: int = 1) -> None:
+        self.counts[bisect_left(BUCKETS, value)] += times
+        self.sum += value * times
 
     def cumulative(self) -> list[tuple[str, float]]:
         return list(zip(_BOUNDS, map(float, accumulate(self.counts)), strict=True))
@@ -62,11 +63,11 @@ class _Series:
         self.response_bytes = 0
         self.statuses: dict[int, int] = {}
 
-    def add(self, record: ExchangeRecord) -> None:
+    def add(self, record: ExchangeRecord, again: Again) -> None:
         status = record.status // 100
-        self.statuses[status] = self.statuses.get(status, 0) + 1
-        self.duration.observe(record.duration_s)
-        self.response_bytes += record.response_bytes
+        self.statuses[status] = self.statuses.get(status, 0) + again.times
+        self.duration.observe(again.duration_s, again.times)
+        self.response_bytes += record.response_bytes * again.times
 
 
 class _Counted(Collector):
@@ -82,7 +83,7 @@ class _Counted(Collector):
         self._count("larder_store_operations_total", tier, op, result)
         self._operations.setdefault((tier, op), _Histogram()).observe(seconds)
 
-    def observe(self, record: ExchangeRecord) -> None:
+    def observe(self, record: ExchangeRecord, again: Again) -> None:
         if record.background:
             self._observe_upstream(record)
             return
@@ -90,14 +91,15 @@ class _Counted(Collector):
         series = self._series.get(key)
         if series is None:
             series = self._series[key] = _Series()
-        series.add(record)
+        series.add(record, again)
+        times = again.times
         if record.tier is not None:
-            self._count("larder_hits_total", record.route, record.tier)
+            self._count("larder_hits_total", record.route, record.tier, by=times)
         if record.reason is not None:
-            self._count("larder_reasons_total", *key, record.reason)
+            self._count("larder_reasons_total", *key, record.reason, by=times)
         if record.request_bytes:
             name = "larder_request_body_bytes_total"
-            self._count(name, record.route, by=record.request_bytes)
+            self._count(name, record.route, by=record.request_bytes * times)
         if record.aborted:
             self._count("larder_aborted_total", record.route)
         if record.collapsed:
@@ -181,7 +183,7 @@ class Metrics:
         self._rules: dict[str, Sample] = {}
         self._reloads = {"ok": 0, "refused": 0}
         self._build = (version, platform.python_version())
-        self.observe: Callable[[ExchangeRecord], None] = self._counted.observe
+        self.observe: Observer = Counts(self._counted.observe)
         self.operation: Callable[[Tier, str, str, float], None] = self._counted.operation
         self._registry.register(self._counted)
         ProcessCollector(registry=self._registry)

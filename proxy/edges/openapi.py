@@ -70,7 +70,7 @@ def _operation(endpoint: Endpoint) -> Schema:
     if endpoint.body:
         schema = object_schema(endpoint.body)
         operation["requestBody"] = {
-            "required": True,
+            "required": endpoint.needs_body,
             "content": {"application/json": {"schema": schema}},
         }
     return {**operation, "security": []} if endpoint.public else operation

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from proxy.caching.etags import opaque_of
 from proxy.edges.listing import route_names
 from proxy.edges.members import Kind, Member
 from proxy.edges.problem import ApiError
@@ -19,11 +20,13 @@ from proxy.edges.redact import redact_url
 from proxy.errors import StoreError
 from proxy.messages import Position, Request
 from proxy.rules.compiled import Config
+from proxy.rules.invalidations import MAX_SPARED
 from proxy.rules.problems import did_you_mean
-from proxy.rules.tags import call_tag, route_tag, url_tag
+from proxy.rules.tags import call_tag, route_tag, session_digest_of, url_tag
 from proxy.store.base import EVERYTHING, Fact, FactKind, is_local
 from proxy.store.cache import Cache
 from proxy.store.entry_info import Selection
+from proxy.store.facts import is_spared
 
 SELECTIONS: Final = (
     Member("tags", Kind.TEXTS, "every stored response with any of these tags"),
@@ -38,7 +41,8 @@ FLAGS: Final = (
     Member("soft", Kind.FLAG, "make it stale instead of unusable"),
     Member("wait", Kind.FLAG, "answer once every live instance has followed"),
 )
-MEMBERS: Final = (*SELECTIONS, *FLAGS)
+UNLESS: Final = Member("unless_etag", Kind.TEXT, "beside tags: spare what has this ETag")
+MEMBERS: Final = (*SELECTIONS, *FLAGS, UNLESS)
 
 COUNT_BUDGET_S: Final = 0.25
 """How long a purge is put off to count what goes; a dry run counts to the end."""
@@ -55,6 +59,12 @@ class Purge:
     dry_run: bool = False
     soft: bool = False
     wait: bool = False
+
+    @property
+    def sessions(self) -> tuple[str, ...]:
+        """The digests of the sessions it ends: a soft one ends none."""
+        named = () if self.soft else (session_digest_of(fact.value) for fact in self.facts)
+        return tuple(digest for digest in named if digest is not None)
 
 
 def read_purge(members: Mapping[str, object], config: Config) -> Purge:
@@ -73,7 +83,19 @@ def read_purge(members: Mapping[str, object], config: Config) -> Purge:
     facts = tuple(
         fact for text in values for fact in _facts(name, text, config, soft=flags["soft"])
     )
+    if UNLESS.name in members:
+        facts = _sparing(facts, str(members[UNLESS.name]), tags=name == "tags", soft=flags["soft"])
     return Purge(facts=facts, what=_describe(name, values, facts), **flags)
+
+
+def _sparing(facts: tuple[Fact, ...], etag: str, *, tags: bool, soft: bool) -> tuple[Fact, ...]:
+    """The facts, but for what has this ETag, with or without quotes."""
+    opaque = opaque_of(etag)
+    if not tags or soft:
+        raise ApiError(400, "unless_etag: goes with tags, and not with soft", member=UNLESS.name)
+    if not 0 < len(opaque) <= MAX_SPARED:
+        raise ApiError(400, f"unless_etag: takes 1 to {MAX_SPARED} characters", member=UNLESS.name)
+    return tuple(replace(fact, unless=opaque) for fact in facts)
 
 
 def _describe(name: str, values: list[str], facts: tuple[Fact, ...]) -> str:
@@ -156,7 +178,8 @@ async def _count(cache: Cache, facts: tuple[Fact, ...], now: float) -> int:
         return len([1 async for _ in cache.scan(Selection(prefix=only.value), now=now)])
     tags = {fact.value for fact in facts}
     selection = Selection(tag=only.value) if len(tags) == 1 else Selection()
-    return len([1 async for entry in cache.scan(selection, now=now) if tags & set(entry.tags)])
+    named = [each async for each in cache.scan(selection, now=now) if tags & set(each.tags)]
+    return len([each for each in named if not (only.unless and is_spared(each, only.unless))])
 
 
 def answer(purge: Purge, count: int | None, position: Position | None) -> Json:

@@ -18,13 +18,20 @@ def samples(control: Control) -> Iterator[Sample]:
     """Everything a scrape reads from the running program."""
     yield from _of_program(control.readings())
     yield from _of_cache(control.cache.status())
+    yield from control.accounts.samples()
 
 
 def _of_program(readings: Readings) -> Iterator[Sample]:
     yield "larder_requests_in_flight", (), readings.in_flight
     yield "larder_flights", (), readings.flights
     yield "larder_buffered_bytes", (), readings.buffered_bytes
+    yield "larder_background_jobs", (), readings.behind
+    for labels, count in readings.behind_done.items():
+        yield "larder_background_jobs_total", labels, count
     yield "larder_log_lines_dropped_total", (), readings.dropped_log_lines
+    yield "larder_lane_hits_total", (), readings.lane.hits
+    yield "larder_lane_requests", (), readings.lane.requests
+    yield "larder_lane_bytes", (), readings.lane.size_bytes
     for upstream, state in readings.breakers.items():
         yield "larder_breaker_state", (upstream,), state
 

@@ -18,6 +18,7 @@ from aiohttp import web
 from proxy.caching.cache_status import render
 from proxy.edges.connection import ClientConnection
 from proxy.edges.requests import parse_request
+from proxy.edges.telling import Unsent
 from proxy.edges.wire import WireBody, WireReply
 from proxy.errors import ClientError, ClientGone
 from proxy.fields import Fields
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from aiohttp.http_parser import RawRequestMessage
 
+    from proxy.edges.lane import Lane
     from proxy.edges.wire import Payload
     from proxy.messages import Request
 
@@ -54,10 +56,11 @@ class ProxyServer(web.Server):
         scheme: str,
         refused: Callable[[int], None] = lambda _: None,
         budget: Budget | None = None,
+        lane: Lane | None = None,
     ) -> None:
         """`refused` is told the status of every request that was too malformed to handle.
 
-        `budget` is for the request bodies that are read whole.
+        `budget` is for the request bodies that are read whole. `lane` answers what it knows.
         """
         # A client that leaves cancels its handler; the flights it began go on.
         super().__init__(_unused, handler_cancellation=True)
@@ -65,6 +68,7 @@ class ProxyServer(web.Server):
         self.scheme = scheme
         self.refused = refused
         self.budget = budget or Budget()
+        self.lane = lane
         self.draining = False
 
     def __call__(self) -> ProxyConnection:
@@ -100,7 +104,7 @@ class ProxyConnection(ClientConnection):
     __slots__ = ("_server",)
 
     def __init__(self, server: ProxyServer) -> None:
-        super().__init__(server)
+        super().__init__(server, server.lane)
         self._server = server
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -115,14 +119,19 @@ class ProxyConnection(ClientConnection):
                 if self._client_ended:
                     break
                 self._waiter = self._loop.create_future()
+                self._rest()
                 try:
                     await self._waiter
                 finally:
-                    self._waiter = None
+                    self._waiter, self._at_rest = None, False
             message, payload = self._take_next()
+            whole, self._whole = self._whole, None
             self._request_in_progress = True
             try:
-                keep = await self._serve(message, payload)
+                if isinstance(message, Unsent):
+                    keep = await self._finish(message)
+                else:
+                    keep = await self._serve(message, payload, whole)
             finally:
                 self._request_in_progress = False
                 if self._handler_waiter is not None and not self._handler_waiter.done():
@@ -157,8 +166,26 @@ class ProxyConnection(ClientConnection):
                 self._next_keepalive_close_time, self._process_keepalive
             )
 
-    async def _serve(self, message: RawRequestMessage | ClientError, payload: Payload) -> bool:
-        """Answer one request; whether the connection can serve another."""
+    def _rest(self) -> None:
+        """Nothing is under way: what comes next may be the lane's to answer."""
+        closing = self._force_close or self._close or self._is_draining
+        self._at_rest = self._lane is not None and self._is_between and not closing
+
+    def _process_keepalive(self) -> None:
+        used = self._hot_at + self._keepalive_timeout
+        self._next_keepalive_close_time = max(self._next_keepalive_close_time, used)
+        super()._process_keepalive()
+
+    async def _serve(
+        self,
+        message: RawRequestMessage | ClientError,
+        payload: Payload,
+        whole: bytes | None,
+    ) -> bool:
+        """Answer one request; whether the connection can serve another.
+
+        `whole`: what came, if that was this request and nothing else.
+        """
         if isinstance(message, ClientError):
             log.info("refused a request from %s: %s", self.peername, message.detail)
             return await self._refuse_unread(WireReply(self, "GET", (1, 1), expects=False), message)
@@ -183,7 +210,22 @@ class ProxyConnection(ClientConnection):
             return await self._refuse(reply, ClientError(500, "the proxy has a defect"))
         finally:
             body.lease.end()
+        if whole is not None and reply.ended and reply.keep_alive and self._lane is not None:
+            self._lane.offer(whole, request, reply.head)
         return reply.ended and reply.keep_alive and await self._discard_rest(payload, reply)
+
+    async def _finish(self, unsent: Unsent) -> bool:
+        """Wait until the client has made room for what the lane has answered."""
+        aborted = True
+        try:
+            await WireReply(self, "GET", (1, 1), expects=False).drained()
+            aborted = False
+        except ClientGone:
+            return False
+        finally:
+            if self._server.lane is not None:
+                self._server.lane.telling.over(unsent, aborted=aborted)
+        return not self._server.draining
 
     async def _discard_rest(self, payload: Payload, reply: WireReply) -> bool:
         """Read on past a body that nobody wanted, for a little while (RFC 9112 §9.6)."""

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 from proxy.edges.logs import LogFormat
 from proxy.errors import SettingsError
 from proxy.rules.settings import Address
-from proxy.rules.units import parse_duration
+from proxy.rules.units import parse_duration, parse_size
 
 _MIN_SECRET: Final = 16
 _BOOLEANS: Final = {
@@ -46,6 +46,7 @@ class Settings:
     log_level: int = logging.INFO
     secret: str = field(default="", repr=False)
     drain_s: float = 30.0
+    lane_bytes: int = 16 << 20
 
 
 def parse_address(text: str) -> Address:
@@ -66,6 +67,13 @@ def _seconds(text: str) -> float:
     if seconds is None:
         raise ValueError(text)
     return seconds
+
+
+def _size(text: str) -> int:
+    size = 0 if text.strip().lower() == "off" else parse_size(text.strip())
+    if size is None:
+        raise ValueError(text)
+    return size
 
 
 def _secret(text: str) -> str:
@@ -147,6 +155,13 @@ SETTINGS: Final[dict[str, Setting]] = {
         "seconds, or a duration such as 500ms, 30s, 2m",
         "30s",
         "How long SIGTERM waits for requests under way",
+    ),
+    "LARDER_LANE": Setting(
+        "lane_bytes",
+        _size,
+        "off, or a whole number with B, KiB, MiB or GiB",
+        "16MiB",
+        "Memory for the hot lane: hits whose request is known byte for byte",
     ),
     "CACHE_ENABLED": Setting(
         None, _word(_BOOLEANS), "true or false", "true", "false: every route is a pass-through"

@@ -8,10 +8,12 @@ seconds, once for each hit) and are called one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from proxy.learned import Span
+from proxy.observing import Again
 from proxy.outcomes import ExchangeRecord, Outcome
 
 SERVED: Final = frozenset({Outcome.HIT, Outcome.STALE, Outcome.STALE_ERROR, Outcome.COLLAPSED})
@@ -43,24 +45,27 @@ class RouteStats:
     upstream_s: float | None = None
     outcomes: dict[Outcome, int] = field(default_factory=dict)
 
-    def add(self, record: ExchangeRecord) -> None:
-        """Count one exchange; of one that no client waited for, only its upstream call."""
+    def add(self, record: ExchangeRecord, times: int = 1) -> None:
+        """Count an exchange; of one that no client waited for, only its upstream call.
+
+        One with an upstream call comes alone.
+        """
         if record.background:
             self._add_call(record)
             return
         outcome = record.outcome
-        self.requests += 1
-        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+        self.requests += times
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + times
         self.aborted += record.aborted
         self.stored += record.stored
-        self.request_bytes += record.request_bytes
-        self.response_bytes += record.response_bytes
+        self.request_bytes += record.request_bytes * times
+        self.response_bytes += record.response_bytes * times
         if not record.collapsed:
             self._add_call(record)
         if outcome in SERVED:
-            self.saved_bytes += record.response_bytes
+            self.saved_bytes += record.response_bytes * times
         if outcome in SAVED:
-            self.saved_s += self.upstream_s or 0.0
+            self.saved_s += (self.upstream_s or 0.0) * times
 
     def _add_call(self, record: ExchangeRecord) -> None:
         if record.upstream_s is None:
@@ -113,23 +118,56 @@ class Statistics:
     def __init__(self, since: float) -> None:
         """Start counting at `since`, epoch seconds."""
         self.since = since
+        self.spans: Callable[[float], Mapping[str, Span]] = _none_learnt
+        """The learnt lifetimes by route now."""
         self._routes: dict[str, RouteStats] = {}
 
     def observe(self, record: ExchangeRecord) -> None:
         """Count one exchange under its route."""
+        self.count(record, Again.of(record))
+
+    def count(self, record: ExchangeRecord, again: Again) -> None:
+        """Count so many alike."""
         route = self._routes.get(record.route)
         if route is None:
             route = self._routes[record.route] = RouteStats()
-        route.add(record)
+        route.add(record, again.times)
+
+    def reset(self, at: float) -> None:
+        """Count from nothing again since `at`, epoch seconds."""
+        self.since = at
+        self._routes.clear()
 
     def snapshot(self, now: float) -> Json:
         """Everything as plain data: since when, the total, and each route by name."""
+        spans = self.spans(now)
         return {
             "since": self.since,
             "uptime_s": round(now - self.since, 3),
             "total": _total(self._routes.values()).snapshot(),
-            "routes": {name: stats.snapshot() for name, stats in sorted(self._routes.items())},
+            "routes": {
+                name: {**stats.snapshot(), **_adaptive(spans.get(name))}
+                for name, stats in sorted(self._routes.items())
+            },
         }
+
+
+def _none_learnt(_: float) -> Mapping[str, Span]:
+    return {}
+
+
+def _adaptive(span: Span | None) -> Json:
+    """The learnt lifetimes of a route's entries, where its rule has any learnt."""
+    if span is None:
+        return {}
+    return {
+        "adaptive": {
+            "entries": span.entries,
+            "min_s": round(span.least, 3),
+            "avg_s": round(span.average, 3),
+            "max_s": round(span.most, 3),
+        }
+    }
 
 
 def _total(routes: Iterable[RouteStats]) -> RouteStats:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from proxy.flow import tasks
 from proxy.rules.settings import Compress
-from proxy.store.build import shared_store
+from proxy.store.build import NONE, shared_store
 from proxy.store.cache import Cache
 from proxy.store.fact_file import FactFile
+from proxy.store.kept_file import KeptFile
 from proxy.store.memory import MemoryStore
 
 if TYPE_CHECKING:
@@ -50,7 +51,19 @@ def fact_file(settings: StoreSettings, shared: SharedStore) -> FactFile:
 
     Its name is that of the store, so that another store never gets them.
     """
+    return FactFile(*_place(settings, shared.name))
+
+
+def delayed_file(settings: StoreSettings, cache: Cache) -> KeptFile | None:
+    """Where delayed invalidations wait that the store has not taken; the same place and names."""
+    if settings.shared == NONE:
+        return None
+    folder, store = _place(settings, cache.status().shared_name)
+    return KeptFile(folder, "delayed", store)
+
+
+def _place(settings: StoreSettings, name: str) -> tuple[Path, str]:
     if settings.shared_kind == "sqlite":
         file = Path(settings.shared.partition(":")[2])
-        return FactFile(file.parent, f"sqlite:{file.name}")
-    return FactFile(STATE, shared.name)
+        return file.parent, f"sqlite:{file.name}"
+    return STATE, name

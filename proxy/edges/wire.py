@@ -128,7 +128,7 @@ class WireReply:
         self._head_only = method == "HEAD"
         self._version = version
         self._expects = expects
-        self._head = b""
+        self._head = self.head = b""
         self._chunked = False
         self._bodyless = False
         self._switches = False
@@ -171,7 +171,7 @@ class WireReply:
             framing = b"Transfer-Encoding: chunked\r\n"
         elif not self._bodyless:
             self.keep_alive = False
-        self._head = b"".join((lines, framing, self._connection(), b"\r\n"))
+        self._head = self.head = b"".join((lines, framing, self._connection(), b"\r\n"))
 
     def _connection(self) -> bytes:
         if self._switches:
@@ -194,20 +194,20 @@ class WireReply:
             self._send(self._take_head(), chunk)
         else:
             await self._write_slices(chunk)
-        await self._drain()
+        await self.drained()
 
     async def flush(self) -> None:
         """Send the head now: the first byte of the body may be long in coming."""
         if self._head:
             self._send(self._take_head())
-            await self._drain()
+            await self.drained()
 
     async def _write_slices(self, chunk: bytes | memoryview) -> None:
         self._send(self._take_head())
         view = memoryview(chunk)
         for begin in range(0, len(view), SLICE):
             self._send(view[begin : begin + SLICE])
-            await self._drain()
+            await self.drained()
 
     async def end(self, trailers: Fields = NO_FIELDS) -> None:
         """The answer is complete. A body shorter than announced is broken off instead."""
@@ -220,7 +220,7 @@ class WireReply:
         if self._head or tail:
             self._send(self._take_head() + tail)
         self.ended = True
-        await self._drain()
+        await self.drained()
 
     def abort(self) -> None:
         """Break the answer off so that the client sees it is not complete."""
@@ -242,7 +242,8 @@ class WireReply:
         else:
             transport.writelines(parts)
 
-    async def _drain(self) -> None:
+    async def drained(self) -> None:
+        """Return once the client has made room for more. Raises ClientGone."""
         if not self._protocol.writing_paused:
             return
         try:
@@ -251,6 +252,11 @@ class WireReply:
         except (ConnectionError, TimeoutError) as error:
             self.abort()
             raise ClientGone from error
+
+
+def counted_head(status: int, reason: str, fields: Fields, length: int) -> bytes:
+    """The head of an answer of so many bytes on a connection that is kept alive."""
+    return _lines(status, reason, fields) + b"Content-Length: %d\r\n\r\n" % length
 
 
 def _lines(status: int, reason: str, fields: Fields) -> bytes:

@@ -8,6 +8,7 @@ the others, so that a few who hold much always leave room for what is small.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 DEFAULT_TOTAL: Final = 256 * 1024 * 1024
@@ -27,6 +28,8 @@ class Budget:
     def __init__(self, total: int = DEFAULT_TOTAL) -> None:
         self.total = total
         self.held = 0
+        self.freed = asyncio.Event()
+        """Set when something was given back."""
 
     def take(self, size: int, having: int = 0) -> bool:
         """Hold `size` more, for one who has `having` already; False if that is too much."""
@@ -44,6 +47,8 @@ class Budget:
         if not 0 <= size <= self.held:
             raise AssertionError(size, self.held)  # more was given back than was taken
         self.held -= size
+        if size:
+            self.freed.set()
 
 
 class Lease:
@@ -61,6 +66,25 @@ class Lease:
         if not self._budget.take(size, self.size):
             return False
         self.size += size
+        return True
+
+    @property
+    def most(self) -> int:
+        """What one body can ever hold, when nothing else is held."""
+        return self._budget.total // 2
+
+    async def take_in_time(self, size: int, within_s: float) -> bool:
+        """Hold `size` more as soon as the budget has them; False if it has not within `within_s`.
+
+        Whoever is woken and finds no room waits on: what was given back is taken once.
+        """
+        try:
+            async with asyncio.timeout(within_s):
+                while not self.take(size):
+                    self._budget.freed.clear()
+                    await self._budget.freed.wait()
+        except TimeoutError:
+            return False
         return True
 
     def hold(self, size: int) -> None:

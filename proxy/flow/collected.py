@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
 async def collect(chunks: AsyncIterator[bytes], limit: int, lease: Lease) -> list[bytes]:
     """The chunks of a body, up to the first that passes `limit` bytes or finds no room."""
+    return (await gather(chunks, limit, lease))[0]
+
+
+async def gather(
+    chunks: AsyncIterator[bytes], limit: int, lease: Lease
+) -> tuple[list[bytes], bool]:
+    """The same, and whether they are all there are."""
     held: list[bytes] = []
     size = 0
     async for chunk in chunks:
@@ -23,10 +30,10 @@ async def collect(chunks: AsyncIterator[bytes], limit: int, lease: Lease) -> lis
         size += len(chunk)
         if not lease.take(len(chunk)):
             lease.hold(len(chunk))
-            break
+            return held, False
         if size > limit:
-            break
-    return held
+            return held, False
+    return held, True
 
 
 async def chain(

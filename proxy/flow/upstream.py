@@ -99,16 +99,19 @@ class UpstreamClient:
         fields: Fields,
         body: Body = None,
         on_interim: OnInterim | None = None,
+        *,
+        once: bool = False,
     ) -> Answer:
         """Send a request and return its answer once the head of it is here.
 
         `target` and `fields` go out byte for byte, after the URL's base path and with the
         framing this connection needs; hop-by-hop fields are the caller's to remove. Raises
         UpstreamError, ClientError for a request that cannot be written, and whatever `body`
-        raises. An answer of `retry.on` is returned like any other when tries run out.
+        raises. An answer of `retry.on` is returned like any other when tries run out. `once`:
+        never again after something of it was sent, whatever the method.
         """
         limits = Limits.start(self._upstream.timeout)
-        repeatable = is_repeatable(method, body)
+        repeatable = is_repeatable(method, body) and not once
         call = _Call(method, target, fields, body, on_interim, limits, repeatable)
         tried: list[Target] = []
         while True:

@@ -7,19 +7,26 @@ that the pattern lacks, invalidations of nothing, claims that nobody has verifie
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from proxy.caching.targeted import TARGETS
 from proxy.rules import route_schema as s
+from proxy.rules.compile_cost import Tables, compile_cost
+from proxy.rules.compile_dedupe import compile_dedupe
+from proxy.rules.compile_etag import compile_etag, etag_selectors
 from proxy.rules.compile_key import compile_key
-from proxy.rules.compile_ttl import compile_ttl, stored_methods
+from proxy.rules.compile_ttl import compile_refresh, compile_ttl, stored_methods
 from proxy.rules.compile_upstream import compile_headers, pick
+from proxy.rules.extensions import Extension
+from proxy.rules.following import check_following, compile_following, following_selectors
 from proxy.rules.invalidations import InvalidationRule, On
-from proxy.rules.lifetimes import TimedTtl, Ttl
+from proxy.rules.keys import TemplateKey
+from proxy.rules.lifetimes import OffTtl, TimedTtl, Ttl
 from proxy.rules.nodes import spelled
 from proxy.rules.patterns import Pattern
 from proxy.rules.problems import Report, did_you_mean
-from proxy.rules.route import Route, StaleWindows
+from proxy.rules.route import Route
+from proxy.rules.rule import StaleWindows
 from proxy.rules.scopes import CredentialScope, Scope, SelectorScope, SessionScope, SharedScope
 from proxy.rules.selectors import Selector
 from proxy.rules.settings import Upstream
@@ -29,10 +36,12 @@ from proxy.rules.tags import TagTemplate
 from proxy.rules.templates import Template
 
 _JUDGING = (
-    *(s.KEY, s.SCOPE, s.ROUTE_CREDENTIALS, s.TTL, s.STORE_IF, s.TAGS),
-    *(s.SET_COOKIE, s.TARGETS),
+    *(s.KEY, s.SCOPE, s.ROUTE_CREDENTIALS, s.TTL, s.STORE_IF, s.TAGS, s.ALIASES),
+    *(s.SET_COOKIE, s.TARGETS, s.ETAG),
 )
 _DIGEST_CHARACTERS = 16
+_KEYED = (s.KEY, s.SCOPE, s.ALIASES, s.EXTEND)
+"""Where a claim that nobody verified would let anyone name what is somebody else's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +53,14 @@ class Surroundings:
     max_object: int
     caching: bool
     report: Report
+    prices: Tables = field(default_factory=dict)
 
 
 def compile_route(name: str, written: Written, around: Surroundings) -> Route:
     """The route of a record in which the defaults are already merged."""
     pattern = written.get(s.ROUTE_MATCH)
     sources = _sources(written, around.sources)
-    ttl = compile_ttl(written, around.report)
+    ttl = compile_ttl(written, around.report) if written.get(s.DEDUPE) is None else OffTtl()
     keying, ignored = compile_key(written, around.report)
     route = Route(
         name=name,
@@ -61,10 +71,15 @@ def compile_route(name: str, written: Written, around: Surroundings) -> Route:
         sources=sources,
         stored_methods=stored_methods(ttl, pattern),
         stale=_stale(written.get(s.STALE)),
+        refresh=compile_refresh(written, ttl),
+        etag=compile_etag(written, pattern, around.report),
         store_if=written.get(s.STORE_IF),
         serve_if=written.get(s.SERVE_IF),
         tag_templates=tuple(map(TagTemplate, written.get(s.TAGS) or ())),
+        aliases=tuple(map(TemplateKey, written.get(s.ALIASES) or ())),
+        extension=_extension(written.get(s.EXTEND)),
         invalidation_rules=tuple(map(_invalidation, written.get(s.INVALIDATE) or ())),
+        following=compile_following(written),
         client_cache=written.get(s.CLIENT_CACHE),
         headers=compile_headers(written.get(s.ROUTE_HEADERS)),
         ignored_fields=ignored,
@@ -77,9 +92,14 @@ def compile_route(name: str, written: Written, around: Surroundings) -> Route:
         reload=pick(written, s.RELOAD, "allow") == "allow",
         targets=pick(written, s.TARGETS, TARGETS),
         collapse=pick(written, s.COLLAPSE, default=True),
+        restore=pick(written, s.RESTORE, default=False),
         enabled=pick(written, s.ENABLED, default=True),
         caching=around.caching,
+        cost=compile_cost(written.get(s.COST), around.prices, around.report),
+        params=written.get(s.PARAMS) or (),
+        dedupe=compile_dedupe(written, pattern, around.report),
     )
+    check_following(written, pattern, ttl, around.report)
     _check_selectors(written, pattern, sources, around.report)
     return route
 
@@ -87,7 +107,7 @@ def compile_route(name: str, written: Written, around: Surroundings) -> Route:
 def _sources(written: Written, standard: Sources) -> Sources:
     named = written.get(s.ROUTE_CREDENTIALS)
     credentials = standard.credentials if named is None else named
-    return Sources(standard.secret, standard.session, credentials, standard.jwt_key)
+    return replace(standard, credentials=credentials)
 
 
 def _digest(written: Written, sources: Sources, upstream: Upstream) -> str:
@@ -108,7 +128,8 @@ def _scope(written: Written, ttl: Ttl) -> Scope:
         "shared": SharedScope(),
     }
     if scope is None:
-        scope = "credential" if isinstance(ttl, TimedTtl) else "shared"
+        parted = isinstance(ttl, TimedTtl) or written.get(s.DEDUPE) is not None
+        scope = "credential" if parted else "shared"
     return words[scope]
 
 
@@ -116,6 +137,20 @@ def _stale(written: Written | None) -> StaleWindows | None:
     if written is None:
         return None
     return StaleWindows(pick(written, s.WHILE_REVALIDATE, 0.0), pick(written, s.IF_ERROR, 0.0))
+
+
+def _extension(written: Written | None) -> Extension | None:
+    if written is None:
+        return None
+    key, until = written.get(s.EXTEND_KEY), written.get(s.EXTEND_UNTIL)
+    if key is None or until is None:
+        return None  # reported where it stands
+    return Extension(
+        key=TemplateKey(key),
+        tags=tuple(map(TagTemplate, written.get(s.EXTEND_TAGS) or ())),
+        until=until,
+        margin=pick(written, s.EXTEND_MARGIN, 0.0),
+    )
 
 
 def _invalidation(written: Written) -> InvalidationRule:
@@ -126,6 +161,8 @@ def _invalidation(written: Written) -> InvalidationRule:
         tags=tuple(map(TagTemplate, written.get(s.INVALIDATE_TAGS) or ())),
         prefix=written.get(s.PREFIX),
         match=written.get(s.MATCHING),
+        unless_etag=written.get(s.UNLESS_ETAG),
+        after=written.get(s.AFTER) or 0.0,
     )
 
 
@@ -144,7 +181,7 @@ def _check_selectors(
                 f"`{selector.text}` is not in this route's match",
                 did_you_mean(name, params, f"write {{{name}}} in the path of match"),
             )
-        if root == "jwt" and sources.jwt_key is None and key in (s.KEY, s.SCOPE):
+        if root == "jwt" and sources.jwt_key is None and key in _KEYED:
             report.add(
                 written.mark_of(key),
                 f"`{selector.text}` is not verified, so anyone could claim it",
@@ -153,6 +190,12 @@ def _check_selectors(
     for item in written.get(s.INVALIDATE) or ():
         if not any(item.given(key) for key in (s.INVALIDATE_TAGS, s.PREFIX, s.MATCHING)):
             report.add(item.mark, "this item invalidates nothing", "add tags, prefix or match")
+        if item.given(s.UNLESS_ETAG) and (item.given(s.PREFIX) or item.given(s.MATCHING)):
+            report.add(
+                item.mark_of(s.UNLESS_ETAG),
+                "`unless_etag` goes with tags, not with prefix or match",
+                "put those in an item of their own",
+            )
 
 
 def _selectors(written: Written) -> Iterator[tuple[Field[object], Selector]]:
@@ -164,10 +207,16 @@ def _selectors(written: Written) -> Iterator[tuple[Field[object], Selector]]:
     key, scope, ttl = written.get(s.KEY), written.get(s.SCOPE), written.get(s.TTL)
     yield from ((s.KEY, found) for found in (key.selectors if isinstance(key, Template) else ()))
     yield from ((s.SCOPE, found) for found in (scope if isinstance(scope, tuple) else ()))
+    yield from ((s.PARAMS, found) for found in written.get(s.PARAMS) or ())
     yield from ((s.ROUTE_CREDENTIALS, found) for found in written.get(s.ROUTE_CREDENTIALS) or ())
     source = ttl.get(s.TTL_FROM) if isinstance(ttl, Written) else None
     if source is not None:
         yield s.TTL, source
-    yield from ((s.TAGS, found) for tag in written.get(s.TAGS) or () for found in tag.selectors)
+    for names in (s.TAGS, s.ALIASES):
+        yield from ((names, found) for each in written.get(names) or () for found in each.selectors)
+    yield from ((s.ETAG, found) for found in etag_selectors(written))
+    extension = _extension(written.get(s.EXTEND))
+    yield from ((s.EXTEND, found) for found in (extension.selectors if extension else ()))
     rules = map(_invalidation, written.get(s.INVALIDATE) or ())
     yield from ((s.INVALIDATE, found) for rule in rules for found in rule.selectors)
+    yield from following_selectors(written)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from proxy.rules import route_schema as s
 from proxy.rules.compile_upstream import pick
-from proxy.rules.lifetimes import HttpTtl, OffTtl, TimedTtl, Ttl
+from proxy.rules.lifetimes import Adaptive, HttpTtl, OffTtl, Refresh, TimedTtl, Ttl
 from proxy.rules.patterns import Pattern
 from proxy.rules.problems import Report
 from proxy.rules.shapes import Written
 
-_LIFETIMES = (s.TTL_DEFAULT, s.TTL_FROM, s.TTL_STATUS)
+_LIFETIMES = (s.TTL_DEFAULT, s.TTL_FROM, s.TTL_STATUS, s.TTL_ADAPTIVE)
 _SAFE = frozenset({"GET", "HEAD"})
 
 
@@ -32,7 +32,9 @@ def _timed(written: Written, report: Report) -> TimedTtl:
     if low is not None and high is not None and low > high:
         report.add(written.mark_of(s.TTL_MIN), "`min` is longer than `max`", "swap them")
     if written.nodes and not any(written.given(key) for key in _LIFETIMES):
-        report.add(written.mark, "this ttl names no lifetime", "add default, from or status")
+        report.add(
+            written.mark, "this ttl names no lifetime", "add default, from, status or adaptive"
+        )
     if written.given(s.TTL_MARGIN) and not written.given(s.TTL_FROM):
         report.add(
             written.mark_of(s.TTL_MARGIN),
@@ -48,7 +50,35 @@ def _timed(written: Written, report: Report) -> TimedTtl:
         jitter=pick(written, s.TTL_JITTER, 0.0),
         sliding=pick(written, s.TTL_SLIDING, default=False),
         status={status: seconds for _, status, seconds in written.get(s.TTL_STATUS) or ()},
+        adaptive=_adaptive(written, report),
     )
+
+
+def _adaptive(written: Written, report: Report) -> Adaptive | None:
+    bounds = written.get(s.TTL_ADAPTIVE)
+    low, high = (bounds.get(s.ADAPTIVE_MIN), bounds.get(s.ADAPTIVE_MAX)) if bounds else (None, None)
+    if bounds is None or low is None or high is None:  # reported where it stands
+        return None
+    if low > high:
+        report.add(bounds.mark_of(s.ADAPTIVE_MIN), "`min` is longer than `max`", "swap them")
+    if low <= 0:
+        report.add(bounds.mark_of(s.ADAPTIVE_MIN), "nothing lives for no time", "write 1s or more")
+    if written.given(s.TTL_FROM):
+        report.add(
+            written.mark_of(s.TTL_ADAPTIVE),
+            "`adaptive` guesses an end that `from` reads",
+            "take one of them out",
+        )
+    return Adaptive(low, high)
+
+
+def compile_refresh(written: Written, ttl: Ttl) -> Refresh | None:
+    """When what is asked for often is fetched anew before it is stale; None: never."""
+    refresh = written.get(s.REFRESH)
+    ahead = refresh.get(s.AHEAD) if refresh is not None else None
+    if refresh is None or ahead is None:
+        return None
+    return Refresh(ahead, pick(refresh, s.HITS, 1), unsafe=isinstance(ttl, TimedTtl))
 
 
 def stored_methods(ttl: Ttl, pattern: Pattern | None) -> frozenset[str]:

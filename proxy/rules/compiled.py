@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from proxy.rules.alerts import HEALTHY, Alert
+from proxy.rules.budgets import Budget
+from proxy.rules.cors import Cors
 from proxy.rules.invalidations import Invalidation, InvalidationKind
+from proxy.rules.issuing import NO_SESSIONS, SessionSettings
 from proxy.rules.lifetimes import HttpTtl, OffTtl, TimedTtl, Ttl
-from proxy.rules.route import Identity, Match, NeedsBody, Route, StaleWindows
+from proxy.rules.route import Identity, Match, NeedsBody, Route
 from proxy.rules.router import Router
+from proxy.rules.rule import StaleWindows
 from proxy.rules.settings import ServerSettings, StoreSettings, Upstream
 from proxy.rules.subject import Subject
 from proxy.rules.tags import session_tag
+from proxy.rules.warm import Warm
 
 __all__ = [
     "Config",
@@ -48,6 +54,18 @@ class Config:
     caching: bool
     digest: str
     secret: bytes = field(repr=False)
+    sessions: SessionSettings = NO_SESSIONS
+    cors: Cors | None = None
+    budgets: tuple[Budget, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    health: Alert = HEALTHY
+    warm: tuple[Warm, ...] = ()
+
+    @property
+    def restoring(self) -> frozenset[str]:
+        """The names of the routes whose entries are read into memory at start."""
+        tables = self.router.tables.values()
+        return frozenset(route.name for table in tables for route in table.routes if route.restore)
 
     def session_tag(self, session: str) -> str:
         """The system tag of a session id, for a purge by session."""

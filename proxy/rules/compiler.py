@@ -7,23 +7,33 @@ that a person sees them all at once.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from proxy.rules import route_schema as r
 from proxy.rules import schema as s
+from proxy.rules.alerts import compile_alerts
+from proxy.rules.aliases import Place, joined
+from proxy.rules.budgets import compile_budgets
+from proxy.rules.compile_cost import compile_prices
+from proxy.rules.compile_dedupe import defaults_for
 from proxy.rules.compile_route import Surroundings, compile_route
 from proxy.rules.compile_upstream import compile_server, compile_store, compile_upstream
+from proxy.rules.compile_visitors import compile_cors, compile_sessions, session_sources
 from proxy.rules.compiled import Config
 from proxy.rules.environment import flag
+from proxy.rules.lifetimes import OffTtl
 from proxy.rules.nodes import Map, Node, Scalar, Sequence
+from proxy.rules.own_fields import OwnFields
 from proxy.rules.patterns import Pattern
 from proxy.rules.problems import Mark, Report
 from proxy.rules.router import Entry, Router, RouteTable
 from proxy.rules.selectors import SelectorError, parse_selector
 from proxy.rules.settings import Upstream
-from proxy.rules.shapes import Reading, Written
+from proxy.rules.shapes import Field, Reading, Written
 from proxy.rules.subject import Sources
+from proxy.rules.warm import WARM, compile_warm
 
 DEFAULT_SECRET: Final = "larder: set LARDER_SECRET to key digests of credentials with your own"  # noqa: S105 - a documented default
 _CREDENTIALS: Final = "credentials"
@@ -41,7 +51,14 @@ def compile_config(
     written = s.FILE_RECORD.members(root, reading)
     store = compile_store(written.get(s.STORE), redis=redis)
     server = compile_server(written.get(s.SERVER), base)
-    router = _Compiler(written, secret, store.max_object, reading, caching=caching).router()
+    compiler = _Compiler(written, secret, store.max_object, reading, caching=caching)
+    router = compiler.router()
+    routes = [route for table in router.tables.values() for route in table.routes]
+    budgets = compile_budgets(
+        written, routes, verified=written.get(s.JWT) is not None, report=report
+    )
+    alerts, health = compile_alerts(written, (route.name for route in routes), report)
+    warm = compile_warm(written.get(WARM) or (), router, secret, report)
     report.check()
     return Config(
         server=server,
@@ -51,6 +68,12 @@ def compile_config(
         caching=caching,
         digest=digest,
         secret=secret,
+        sessions=compiler.sessions,
+        cors=compiler.cors,
+        budgets=budgets,
+        alerts=alerts,
+        health=health,
+        warm=warm,
     )
 
 
@@ -75,7 +98,8 @@ def _secrets(node: Node, *, inside: bool) -> Iterator[str]:
         case Map():
             for key, child in node.items:
                 named = key.text in (_CREDENTIALS, _SESSIONS)
-                yield from _secrets(child, inside=inside or named)
+                told = key.text == s.COUNT.name  # what is counted in a session is not its id
+                yield from _secrets(child, inside=(inside or named) and not told)
         case _:
             return
 
@@ -87,9 +111,12 @@ class _Compiler:
         self, written: Written, secret: bytes, max_object: int, reading: Reading, *, caching: bool
     ) -> None:
         sessions, jwt = written.get(s.SESSIONS), written.get(s.JWT)
+        self._session = session_sources(sessions)
+        self.cors = compile_cors(written.get(s.CORS), self._session, reading.report)
+        self.sessions = compile_sessions(sessions, secret, self.cors, reading.report)
         key = jwt.get(s.JWT_KEY) if jwt is not None else None
         self._written = written
-        self._session = (sessions.get(s.FROM) if sessions is not None else None) or ()
+        self._prices = compile_prices(written, reading.report)
         self._secret = secret
         self._jwt_key = None if key is None else key.encode("utf-8", "surrogateescape")
         self._max_object = max_object
@@ -120,7 +147,14 @@ class _Compiler:
             hosts={each.host: each for each in upstreams if each.host is not None},
             mounts={each.mount: each for each in upstreams if each.mount is not None},
             tables=tables,
+            own=self._own_fields(),
         )
+
+    def _own_fields(self) -> OwnFields | None:
+        issuing = self.sessions.issuing
+        if issuing is None and self.cors is None:
+            return None
+        return OwnFields(issuing, self.cors)
 
     def _claim(self, name: str, mark: Mark) -> None:
         first = self._names.setdefault(name, mark)
@@ -159,27 +193,40 @@ class _Compiler:
             max_object=self._max_object,
             caching=self._caching,
             report=self._report,
+            prices=self._prices,
         )
         entries: list[Entry] = []
-        for route in written.get(s.ROUTES) or ():
+        given = written.get(s.ROUTES) or ()
+        for route in given:
             entries.append(self._entry(route, around))
             self._check_reach(entries, route)
-        return RouteTable.build(
-            tuple(entries), compile_route(upstream.name, self._defaults, around)
-        )
+        places = [Place(_own(route, r.ALIASES), _own(route, r.EXTEND)) for route in given]
+        implicit = compile_route(upstream.name, self._defaults, around)
+        routes = [*(entry.route for entry in entries), implicit]
+        *routes, implicit = joined(routes, [*places, Place()], self._report)
+        joint = (replace(entry, route=own) for entry, own in zip(entries, routes, strict=True))
+        return RouteTable.build(tuple(joint), implicit)
 
     def _sources(self, upstream: Upstream, written: Written) -> Sources:
         credentials = written.get(s.UPSTREAM_CREDENTIALS)
         if credentials is None:
             texts = upstream.credentials
             credentials = tuple(parse_selector(text, self._reading.secrets) for text in texts)
-        return Sources(self._secret, self._session, credentials, self._jwt_key)
+        issuing = self.sessions.issuing
+        issued = "" if issuing is None else issuing.source
+        return Sources(self._secret, self._session, credentials, self._jwt_key, issued)
 
     def _entry(self, route: Written, around: Surroundings) -> Entry:
         name = route.get(r.ROUTE_NAME) or ""
         if name:
             self._claim(name, route.mark_of(r.ROUTE_NAME))
-        compiled = compile_route(name, route.over(self._defaults), around)
+        compiled = compile_route(name, route.over(defaults_for(route, self._defaults)), around)
+        if compiled.refresh is not None and not route.given(r.REFRESH):  # a default is for GET
+            compiled = replace(compiled, refresh=replace(compiled.refresh, unsafe=False))
+        if compiled.restore and route.given(r.RESTORE) and isinstance(compiled.ttl, OffTtl):
+            self._report.add(
+                route.mark_of(r.RESTORE), "nothing is stored of this route", "give it a ttl"
+            )
         conditional = route.given(r.WHEN) or (
             route.given(r.ROUTE_MATCH) and route.get(r.ROUTE_MATCH) is None
         )
@@ -198,6 +245,11 @@ class _Compiler:
                     "put it before that one, or remove it",
                 )
                 return
+
+
+def _own(route: Written, key: Field[object]) -> Mark | None:
+    """Where a route itself gives a key; None if it does not."""
+    return route.mark_of(key) if route.given(key) else None
 
 
 def _covers(earlier: Pattern | None, later: Pattern | None) -> bool:

@@ -43,6 +43,20 @@ def _in_force(found: Mapping[str, Json], at: float) -> bool:
     return _is_date(ends) and _is_date(begins) and begins <= at < ends
 
 
+def steps(authorization: str | None) -> tuple[float, ...]:
+    """The moments, epoch seconds, at which the claims of `Bearer TOKEN` may change."""
+    found = claims(authorization, None)
+    dates = (found.get(name) for name in ("nbf", "exp"))
+    return tuple(_seconds(date) for date in dates if _is_date(date))
+
+
+def _seconds(date: float | Decimal) -> float:
+    try:
+        return float(date)
+    except OverflowError:
+        return math.inf
+
+
 def _is_date(value: Json) -> TypeGuard[float | Decimal]:
     """Whether it is a NumericDate (RFC 7519 §2)."""
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool)

@@ -34,6 +34,30 @@ class OffTtl:
     """`ttl: off`: nothing is looked up and nothing stored."""
 
 
+@dataclass(frozen=True, slots=True)
+class Adaptive:
+    """`adaptive`: bounds in seconds of a lifetime that is learnt from what fetches find."""
+
+    minimum: float
+    maximum: float
+
+    def within(self, seconds: float) -> float:
+        """The nearest lifetime within the bounds."""
+        return min(max(seconds, self.minimum), self.maximum)
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """`refresh`: fetch anew once `ahead` (0..1) of its life is left, after so many `hits`.
+
+    `unsafe`: what other methods than GET and HEAD fetched, too: the route itself says so.
+    """
+
+    ahead: float
+    hits: int = 1
+    unsafe: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedTtl:
     """A lifetime in seconds: fixed, by status, or read from the answer (`source`), then bounded."""
@@ -46,32 +70,47 @@ class TimedTtl:
     jitter: float = 0.0
     sliding: bool = False
     status: Mapping[int, float] = field(default_factory=lambda: NO_STATUSES)
+    adaptive: Adaptive | None = None
+
+    def learns(self, status: int) -> Adaptive | None:
+        """The bounds of what is learnt of answers of this status; None: their lifetime is fixed."""
+        return None if status in self.status else self.adaptive
+
+    @property
+    def begins(self) -> float | None:
+        """The lifetime of an answer of which nothing is known."""
+        if self.adaptive is None:
+            return self.default
+        return self.adaptive.within(self.default or self.adaptive.minimum)
 
     def names(self, status: int) -> bool:
         """Whether answers of this status are stored where no `store_if` says."""
         return 200 <= status < 300 or status in self.status
 
-    def lifetime(self, subject: Subject, now: float, random: float = 0.0) -> float | None:
+    def lifetime(
+        self, subject: Subject, now: float, random: float = 0.0, learned: float = 0.0
+    ) -> float | None:
         """Seconds of freshness of the subject's answer; None if it has none.
 
-        `random` is 0..1; jitter only ever shortens.
+        `random` is 0..1; jitter only ever shortens. `learned`: what was learnt of it, 0: nothing.
         """
         if subject.response is None:
             return None
         seconds = self.status.get(subject.response.status)
         if seconds is None:
-            seconds = self._bounded(self._remaining(subject, now))
+            named = self._remaining(subject, now)
+            seconds = self._clamp(learned) if learned else self._bounded(named)
         return None if seconds is None or seconds <= 0 else seconds * (1 - self.jitter * random)
 
     def _remaining(self, subject: Subject, now: float) -> float | None:
         if self.source is None:
             return None
-        return remaining(self.source.read(subject), _answered_at(subject, now), now)
+        return remaining(self.source.read(subject), answered_at(subject, now), now)
 
     def _bounded(self, named: float | None) -> float | None:
         """The named time less the margin within min and max, never past the named time itself."""
         if named is None:
-            return self._clamp(self.default)
+            return self._clamp(self.begins)
         seconds = self._clamp(named - self.margin)
         return None if seconds is None or seconds > named else seconds
 
@@ -83,7 +122,8 @@ class TimedTtl:
         return seconds if self.maximum is None else min(seconds, self.maximum)
 
 
-def _answered_at(subject: Subject, now: float) -> float:
+def answered_at(subject: Subject, now: float) -> float:
+    """The moment of the answer on the upstream's clock, its Date; `now` where it has none."""
     date = subject.response.fields.get("date") if subject.response is not None else None
     answered = parse_http_date(date, now) if date is not None else None
     return now if answered is None else answered

@@ -15,8 +15,9 @@ from proxy.rules.scopes import CredentialScope
 
 if TYPE_CHECKING:
     from proxy.messages import Request
-    from proxy.rules.route import Route
+    from proxy.rules.rule import Rule
     from proxy.rules.subject import Subject
+
 
 OVERRIDE_FIELDS: Final = frozenset(
     {
@@ -27,7 +28,7 @@ OVERRIDE_FIELDS: Final = frozenset(
 """Request fields by which some frameworks take another method or target than the one sent."""
 
 
-def misleading(route: Route, request: Request) -> Bypass | None:
+def misleading(route: Rule, request: Request) -> Bypass | None:
     """Why a request may mean something else to the upstream than its key says."""
     unkeyed = request.fields.names().difference(route.keyed_fields)
     if any(name.replace("_", "-") in OVERRIDE_FIELDS for name in unkeyed):
@@ -37,7 +38,7 @@ def misleading(route: Route, request: Request) -> Bypass | None:
     return None
 
 
-def may_deceive(route: Route, subject: Subject) -> bool:
+def may_deceive(route: Rule, subject: Subject) -> bool:
     """Whether an answer for one client's eyes might be kept for all because of its path.
 
     `match` takes a path by its segments; an upstream that resolves `/static/..%2faccount`
@@ -47,7 +48,7 @@ def may_deceive(route: Route, subject: Subject) -> bool:
     return shares and is_ambiguous(subject.request.path) and subject.credential is not None
 
 
-def _ignores_body(route: Route, method: str) -> bool:
+def _ignores_body(route: Rule, method: str) -> bool:
     """Whether a body cannot count although the upstream might read it ("fat GET")."""
     unread = method in {"GET", "HEAD"} and not route.keying.reads_body
     return unread or isinstance(route.ttl, HttpTtl)

@@ -16,6 +16,7 @@ from proxy.rules.shapes import Reading, Refusal, Single
 from proxy.rules.words import from_text, matching
 
 _HIGHEST_PORT: Final = 65535
+_ORIGIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#@*\s\x00-\x1f\x7f-\U0010ffff]+")
 
 _LATER_STORES: Final = ("redis+sentinel:", "redis+cluster:")
 
@@ -31,6 +32,14 @@ def _url(text: str) -> str | None:
     if parts.port == 0 or re.search(r"[\s\x00-\x1f\x7f]", text):
         return None
     return text.rstrip("/")
+
+
+def _origin(text: str) -> str | None:
+    if text.lower() == "null":
+        raise Refusal("anybody can be `null`, so it is never let in: name an origin")
+    if text.endswith("/") and _ORIGIN.fullmatch(text.rstrip("/")):
+        raise Refusal("an origin has no path: take the / off its end")
+    return text.lower() if text == "*" or _ORIGIN.fullmatch(text) else None
 
 
 def _address(text: str) -> Address | None:
@@ -111,6 +120,18 @@ MOUNT: Final = Single(
     "a mount", "a path that begins with /, such as /openai", from_text(_mount), {"type": "string"}
 )
 
+ORIGIN: Final = Single(
+    "an origin",
+    "an origin, such as https://app.example or http://localhost:5173, or * for every one",
+    from_text(_origin),
+    {"type": "string", "pattern": r"^(\*|[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\s*]+)$"},
+)
+METHOD: Final = Single(
+    "a method",
+    "a method in capitals, such as GET",
+    from_text(matching(r"[A-Z]+(-[A-Z]+)*")),
+    {"type": "string", "pattern": "^[A-Z]+(-[A-Z]+)*$"},
+)
 HOST: Final = Single(
     "a host",
     "a host name without port, such as api.local",

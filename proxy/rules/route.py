@@ -7,35 +7,18 @@ reason, never an exception.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cached_property
 
-from proxy.caching.directives import Directives, RequestDirectives, request_directives
-from proxy.caching.targeted import TARGETS, response_directives
-from proxy.fields import Fields
-from proxy.messages import CacheKey, Request
+from proxy.messages import CacheKey
 from proxy.outcomes import Bypass
-from proxy.rules.conditions import Condition
-from proxy.rules.invalidations import Invalidation, InvalidationRule
-from proxy.rules.keys import Keying, PartsKey
-from proxy.rules.lifetimes import HttpTtl, OffTtl, TimedTtl, Ttl
+from proxy.rules.invalidations import Invalidation
+from proxy.rules.lifetimes import TimedTtl
 from proxy.rules.misleading import may_deceive, misleading
-from proxy.rules.scopes import Scope, SelectorScope
-from proxy.rules.selectors import Selector
-from proxy.rules.settings import HeaderEdits
-from proxy.rules.subject import Readable, Sources, Subject
-from proxy.rules.tags import TagTemplate, system_tags
+from proxy.rules.rule import Rule
+from proxy.rules.subject import Subject
+from proxy.rules.tags import system_tags
 from proxy.rules.targets import has_dot_segments
-
-
-@dataclass(frozen=True, slots=True)
-class StaleWindows:
-    """Seconds after freshness in which a stale answer may be served (RFC 5861)."""
-
-    while_revalidate: float = 0.0
-    if_error: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,110 +30,8 @@ class Identity:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Route:
-    """One route, compiled. `upstream` is a name; `stream_max` the capture limit in bytes.
-
-    `stored_methods` are those whose answers may be looked up and stored;
-    `ignored_fields` the request fields that must not select a variant.
-    `stream_complete` is auto, eof, openai or anthropic. `digest` tells
-    entries of this rule from those an older file made.
-    """
-
-    name: str
-    upstream: str
-    ttl: Ttl
-    keying: Keying
-    scope: Scope
-    sources: Sources
-    stored_methods: frozenset[str]
-    stale: StaleWindows | None = None
-    store_if: Condition | None = None
-    serve_if: Condition | None = None
-    tag_templates: tuple[TagTemplate, ...] = ()
-    invalidation_rules: tuple[InvalidationRule, ...] = ()
-    client_cache: str | None = None
-    headers: HeaderEdits = field(default_factory=HeaderEdits)
-    ignored_fields: tuple[str, ...] = ()
-    stream_max: int = 16 << 20
-    stream_complete: str = "auto"
-    digest: str = ""
-    cookies: bool = False
-    reload: bool = True
-    targets: tuple[str, ...] = TARGETS
-    collapse: bool = True
-    enabled: bool = True
-    caching: bool = True
-
-    def directives(self, fields: Fields) -> Directives:
-        """What an answer with these fields says of its caching, to this route (RFC 9213 §2.2)."""
-        return response_directives(fields, self.targets)
-
-    def asked(self, request: Request) -> RequestDirectives:
-        """What the client asks of the cache, as far as this route listens (RFC 9111 §5.2.1)."""
-        asked = request_directives(request.fields)
-        return asked if self.reload else replace(asked, no_cache=False, max_age=None, min_fresh=0)
-
-    def bypass(self, method: str) -> Bypass | None:
-        """Why requests of this method are not looked up at all, if they are not."""
-        if not self.caching:
-            return Bypass.DISABLED
-        if not self.enabled:
-            return Bypass.ROUTE_DISABLED
-        if isinstance(self.ttl, OffTtl):
-            return Bypass.TTL_OFF
-        return None if method in self.stored_methods else Bypass.METHOD
-
-    def needs_body(self, method: str) -> bool:
-        """Whether the request body must be read before the other questions are asked."""
-        return self._body_invalidates or (self._body_decides and self.bypass(method) is None)
-
-    @cached_property
-    def _body_invalidates(self) -> bool:
-        return any(rule.reads_body for rule in self.invalidation_rules)
-
-    @cached_property
-    def _body_decides(self) -> bool:
-        # Under RFC 9111 a body never selects an answer: see `identify`.
-        keying = None if isinstance(self.ttl, HttpTtl) else self.keying
-        readers = (keying, *self._readers, *self.sources.all)
-        return any(part is not None and part.reads_body for part in readers)
-
-    @cached_property
-    def _readers(self) -> tuple[Scope | Condition | TagTemplate | None, ...]:
-        """All that reads a request besides its key."""
-        return (self.scope, self.store_if, self.serve_if, *self.tag_templates)
-
-    @cached_property
-    def _body_selectors(self) -> tuple[Readable, ...]:
-        """The selectors of the request's body besides the key's, where it can be in one."""
-        found: list[Readable] = [name for name in self._judging_selectors() if name.reads_body]
-        if isinstance(self.scope, SelectorScope):
-            found += self.scope.selectors
-        return (*found, *(source for source in self.sources.all if source.reads_body))
-
-    @cached_property
-    def reads_response_body(self) -> bool:
-        """Whether storing or serving reads the answer's body, which must then not be encoded."""
-        return any(name.reads_response_body for name in self._judging_selectors())
-
-    @cached_property
-    def invalidates_by_body(self) -> bool:
-        """Whether an invalidation reads the answer's body, which must then be whole first."""
-        rules = self.invalidation_rules
-        return any(name.reads_response_body for rule in rules for name in rule.selectors)
-
-    @cached_property
-    def keyed_fields(self) -> tuple[str, ...]:
-        """Names of the request fields that are part of the key."""
-        return self.keying.headers if isinstance(self.keying, PartsKey) else ()
-
-    def _judging_selectors(self) -> Iterator[Selector]:
-        for condition in (self.store_if, self.serve_if):
-            yield from condition.selectors if condition is not None else ()
-        for tag in self.tag_templates:
-            yield from tag.template.selectors
-        if isinstance(self.ttl, TimedTtl) and self.ttl.source is not None:
-            yield self.ttl.source
+class Route(Rule):
+    """What becomes of the requests that take this route, and of their answers."""
 
     def identify(self, subject: Subject) -> Identity | Bypass:
         """The key under which this request's answer is found, or why there is none.
@@ -158,7 +39,7 @@ class Route:
         What was parsed of the body is kept only where something later reads it.
         """
         found = self._identify(subject)
-        if not self._body_selectors and not self._body_invalidates:
+        if not self.body_selectors and not self.body_invalidates:
             subject.facts.forget()
         return found
 
@@ -172,7 +53,7 @@ class Route:
             return Bypass.PATH
         if has_dot_segments(subject.request.path):
             return Bypass.DOTS
-        if subject.guessed or any(name.overlooks(subject.facts) for name in self._body_selectors):
+        if subject.guessed or any(name.overlooks(subject.facts) for name in self.body_selectors):
             return Bypass.BODY_UNPARSED
         partition = self.scope.partition(subject)
         if isinstance(partition, Bypass):
@@ -200,12 +81,24 @@ class Route:
         """Whether the stored response in the subject may answer its request."""
         return self.serve_if is None or self.serve_if.holds(subject)
 
-    def lifetime(self, subject: Subject, now: float, jitter: float = 0.0) -> float | None:
+    def lifetime(
+        self, subject: Subject, now: float, jitter: float = 0.0, learned: float = 0.0
+    ) -> float | None:
         """Freshness lifetime in seconds under a TimedTtl; None: not to be stored.
 
-        `jitter` is a random number of 0..1 that the driver draws.
+        `jitter` is a random number of 0..1 that the driver draws, `learned` as in TimedTtl.
         """
-        return self.ttl.lifetime(subject, now, jitter) if isinstance(self.ttl, TimedTtl) else None
+        if not isinstance(self.ttl, TimedTtl):
+            return None
+        return self.ttl.lifetime(subject, now, jitter, learned)
+
+    def judges(self, method: str) -> bool:
+        """Whether conditions on answers to this method are the cache's alone to judge."""
+        return self.etag is not None and method in {"GET", "HEAD"}
+
+    def repeats(self, method: str) -> bool:
+        """Whether a request of this method may be made again although no client asks now."""
+        return method in {"GET", "HEAD"} or (self.refresh is not None and self.refresh.unsafe)
 
     def tags(self, subject: Subject) -> tuple[str, ...] | None:
         """System tags, then the rule's; None when a tag needs a value that is missing."""
@@ -223,7 +116,7 @@ class Route:
         Then it may be anything of the upstream.
         """
         if subject.request.body is None:
-            return self._body_invalidates
+            return self.body_invalidates
         names = (name for rule in self.invalidation_rules for name in rule.selectors)
         return any(name.overlooks(subject.facts) for name in names)
 
@@ -239,10 +132,16 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The route for a request, and what its selectors read."""
+    """The route for a request, and what its selectors read.
+
+    `since`: the session of a route that is keyed by it serves nothing asked for before then.
+    `issued`: the subject's session id is new, and the client does not know it yet.
+    """
 
     route: Route
     subject: Subject
+    since: float = 0.0
+    issued: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from proxy.rules import compile_cost
 from proxy.rules import words as w
 from proxy.rules.condition_shapes import ConditionShape
+from proxy.rules.following import FOLLOWING
 from proxy.rules.key_shapes import IGNORE, MATCH, NORMALIZE_TARGET, BodyPartShape, StepsShape
+from proxy.rules.nodes import Scalar
 from proxy.rules.selectors import Selector
-from proxy.rules.shapes import Either, Entries, Field, Many, Record, Written
+from proxy.rules.shapes import Either, Entries, Field, Many, Reading, Record, Single, Written
 from proxy.rules.templates import Template
 
 # -- header edits ---------------------------------------------------------------------------------
@@ -52,10 +55,19 @@ TTL_SLIDING: Final = Field("sliding", w.boolean(), "Every hit begins the lifetim
 TTL_STATUS: Final = Field(
     "status", Entries(w.STATUS_KEY, w.DURATION), "Lifetimes for certain status codes."
 )
+ADAPTIVE_MIN: Final = Field("min", w.DURATION, "No shorter than this.", required=True)
+ADAPTIVE_MAX: Final = Field("max", w.DURATION, "No longer than this.", required=True)
+TTL_ADAPTIVE: Final = Field(
+    "adaptive",
+    Record("adaptive", (ADAPTIVE_MIN, ADAPTIVE_MAX)),
+    "Longer each time nothing had changed, shorter when something had.",
+)
 TTL_RECORD: Final = Record(
     "ttl",
-    (TTL_DEFAULT, TTL_FROM, TTL_MARGIN, TTL_MIN, TTL_MAX, TTL_JITTER, TTL_SLIDING, TTL_STATUS),
-    later=("adaptive",),
+    (
+        *(TTL_DEFAULT, TTL_FROM, TTL_MARGIN, TTL_MIN, TTL_MAX, TTL_JITTER, TTL_SLIDING),
+        *(TTL_STATUS, TTL_ADAPTIVE),
+    ),
 )
 WHILE_REVALIDATE: Final = Field(
     "while_revalidate",
@@ -64,6 +76,30 @@ WHILE_REVALIDATE: Final = Field(
 )
 IF_ERROR: Final = Field("if_error", w.DURATION, "Serve stale this long when the upstream fails.")
 STALE_RECORD: Final = Record("stale", (WHILE_REVALIDATE, IF_ERROR))
+AHEAD: Final = Field(
+    "ahead", w.PERCENT, "Once this share of its life or less is left.", required=True
+)
+HITS: Final = Field("hits", w.integer(1, 1_000_000), "Only after so many hits. Default 1.")
+REFRESH_RECORD: Final = Record("refresh", (AHEAD, HITS))
+
+# -- routes: ETags --------------------------------------------------------------------------------
+ETAG_COUNT: Final = Field(
+    "count", w.selector(response=True), "The items, or how many there are.", required=True
+)
+ETAG_LATEST: Final = Field(
+    "latest", w.selector(response=True), "Their moments; the latest counts.", required=True
+)
+ETAG_RECORD: Final = Record("etag", (ETAG_COUNT, ETAG_LATEST))
+
+
+def _content_or_selector() -> Single[str | Selector]:
+    named = w.selector(response=True)
+
+    def parse(node: Scalar, reading: Reading) -> str | Selector | None:
+        return node.text if node.text == "content" else named.parse(node, reading)
+
+    return Single(named.what, f"content, or {named.forms}", parse, named.json)
+
 
 # -- routes: invalidation -------------------------------------------------------------------------
 _ON_WORD: Final = w.status_or("success", "error", "any")
@@ -78,9 +114,26 @@ PREFIX: Final = Field("prefix", w.template(response=True), "Invalidate every key
 MATCHING: Final = Field(
     "match", w.template(response=True), "Invalidate every key like this, with * for anything."
 )
-INVALIDATE_RECORD: Final = Record(
-    "invalidate", (ON, INVALIDATE_WHEN, INVALIDATE_TAGS, PREFIX, MATCHING), later=("after",)
+AFTER: Final = Field("after", w.DURATION, "Only so long from now; restarts do not forget it.")
+UNLESS_ETAG: Final = Field(
+    "unless_etag", w.template(response=True), "Spare what has this ETag: it is of that state."
 )
+INVALIDATE_RECORD: Final = Record(
+    "invalidate", (ON, INVALIDATE_WHEN, INVALIDATE_TAGS, PREFIX, MATCHING, UNLESS_ETAG, AFTER)
+)
+
+# -- routes: extension ----------------------------------------------------------------------------
+EXTEND_KEY: Final = Field(
+    "key", w.template(response=True), "The key of what is extended.", required=True
+)
+EXTEND_TAGS: Final = Field(
+    "tags", Many(w.tag_template(), lone=True), "Tags it must carry.", required=True
+)
+EXTEND_UNTIL: Final = Field(
+    "until", w.selector(response=True), "Where the answer names its new end.", required=True
+)
+EXTEND_MARGIN: Final = Field("margin", w.DURATION, "How long before that it counts as over.")
+EXTEND_RECORD: Final = Record("extend", (EXTEND_KEY, EXTEND_TAGS, EXTEND_UNTIL, EXTEND_MARGIN))
 
 # -- routes ---------------------------------------------------------------------------------------
 STREAM_MAX: Final = Field("max", w.SIZE, "The longest streamed answer that is kept.")
@@ -115,6 +168,16 @@ TTL: Final[Field[float | str | Written]] = Field(
     "How long an answer is fresh: a duration, http, off, or the long form.",
 )
 STALE: Final = Field("stale", STALE_RECORD, "When a stale answer may still be served.")
+REFRESH: Final = Field(
+    "refresh", REFRESH_RECORD, "Fetch what is asked for often anew before it goes stale."
+)
+ETAG: Final[Field[str | Selector | tuple[Selector, ...] | Written]] = Field(
+    "etag",
+    Either(
+        scalar=_content_or_selector(), sequence=Many(w.selector(response=True)), mapping=ETAG_RECORD
+    ),
+    "Of what the ETag is made that clients see: content, selectors, or count and latest.",
+)
 STORE_IF: Final = Field(
     "store_if", ConditionShape(response=True), "Store only answers for which this holds."
 )
@@ -123,6 +186,16 @@ SERVE_IF: Final = Field(
 )
 TAGS: Final = Field(
     "tags", Many(w.tag_template(), lone=True), "Names on the stored answer, to invalidate it by."
+)
+ALIASES: Final = Field(
+    "aliases",
+    Many(w.template(response=True), lone=True),
+    "Other keys under which the answer is found: templates, written like the keys of other routes.",
+)
+EXTEND: Final = Field(
+    "extend",
+    EXTEND_RECORD,
+    "What an answer here gives a new end: a stored answer of another route.",
 )
 INVALIDATE: Final = Field(
     "invalidate", Many(INVALIDATE_RECORD, lone=True), "What an answer here makes invalid."
@@ -139,6 +212,9 @@ COLLAPSE: Final = Field(
     "collapse", w.boolean(), "Identical concurrent requests make one upstream call. Default true."
 )
 
+RESTORE: Final = Field(
+    "restore", w.boolean(), "Read what is stored into memory at start, before anybody asks."
+)
 SET_COOKIE: Final = Field(
     "set_cookie",
     w.words("refuse", "store"),
@@ -155,20 +231,61 @@ TARGETS: Final = Field(
     "Fields of answers that decide before Cache-Control, the first that is there (RFC 9213).",
 )
 
+# -- routes: once ---------------------------------------------------------------------------------
+_FORWARD_OR: Final = w.words("forward", "refuse")
+DEDUPE_WINDOW: Final = Field(
+    "window", w.DURATION, "How long a repeated request gets the first answer.", required=True
+)
+WHEN_STORE_DOWN: Final = Field(
+    "when_store_down",
+    _FORWARD_OR,
+    "While the shared store is out of reach: forward (the default) or refuse with 503.",
+)
+IN_DOUBT: Final = Field(
+    "in_doubt",
+    _FORWARD_OR,
+    "When the upstream may have acted on the first: refuse with 409 (the default) or forward.",
+)
+UNKEYED: Final = Field(
+    "unkeyed",
+    _FORWARD_OR,
+    "A request that has no key, or too large a body: forward (the default) or refuse with 422.",
+)
+DEDUPE_RECORD: Final = Record("dedupe", (DEDUPE_WINDOW, WHEN_STORE_DOWN, IN_DOUBT, UNKEYED))
+DEDUPE: Final[Field[float | Written]] = Field(
+    "dedupe",
+    Either(scalar=w.DURATION, mapping=DEDUPE_RECORD),
+    "An unsafe request repeated within this time gets the first answer and is not sent again.",
+)
+
+COST: Final = Field(
+    "cost", compile_cost.COST_RECORD, "What an answer costs, to count what is spent and saved."
+)
+PARAMS: Final = Field(
+    "params", SELECTORS, "Parameters of the request that listings of what is stored show."
+)
+
 _TREATMENT: Final = (
-    KEY, SCOPE, ROUTE_CREDENTIALS, TTL, STALE, STORE_IF, SERVE_IF, TAGS, INVALIDATE, CLIENT_CACHE,
-    ROUTE_HEADERS, STREAM, SET_COOKIE, RELOAD, TARGETS, ENABLED, COLLAPSE,
+    KEY, SCOPE, ROUTE_CREDENTIALS, TTL, STALE, REFRESH, ETAG, STORE_IF, SERVE_IF, TAGS, ALIASES,
+    INVALIDATE, EXTEND, CLIENT_CACHE, ROUTE_HEADERS, STREAM, SET_COOKIE, RELOAD, TARGETS, ENABLED,
+    COLLAPSE, COST, PARAMS, RESTORE,
 )  # fmt: skip
 _ROUTE_LATER: Final = (
-    "aliases", "write_through", "etag", "cost", "dedupe", "events", "job", "capture", "expand",
-    "prefetch",
+    "events", "job", "capture",
 )  # fmt: skip
 ROUTE_RECORD: Final = Record(
     "a route",
-    (ROUTE_NAME, ROUTE_MATCH, WHEN, *_TREATMENT),
+    (ROUTE_NAME, ROUTE_MATCH, WHEN, DEDUPE, *_TREATMENT, *FOLLOWING),
     later=_ROUTE_LATER,
     hints={"path": "write it in match: GET /path", "method": "write it in match: GET /path"},
 )
 DEFAULTS_RECORD: Final = Record(
-    "defaults", _TREATMENT, later=_ROUTE_LATER, hints={"timeout": "it belongs to an upstream"}
+    "defaults",
+    _TREATMENT,
+    later=_ROUTE_LATER,
+    hints={
+        "timeout": "it belongs to an upstream",
+        "dedupe": "it belongs to a route of unsafe methods",
+        **{each.name: "it belongs to a route" for each in FOLLOWING},
+    },
 )

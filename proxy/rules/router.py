@@ -14,6 +14,7 @@ from typing import Final
 
 from proxy.messages import Request
 from proxy.rules.conditions import Condition
+from proxy.rules.own_fields import OwnFields
 from proxy.rules.patterns import Pattern, split_path
 from proxy.rules.route import Match, NeedsBody, Route
 from proxy.rules.settings import Upstream
@@ -58,6 +59,11 @@ class RouteTable:
         }
         return cls(entries, implicit, index, methods, firsts)
 
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """The routes in order, the implicit one last."""
+        return (*(entry.route for entry in self.entries), self.implicit)
+
     def candidates(self, method: str, first: str) -> tuple[Entry, ...]:
         """The entries that a request with this method and first segment may take, in order."""
         known_method = method if method in self._methods else _OTHER
@@ -78,6 +84,7 @@ class Router:
     hosts: Mapping[str, Upstream]
     mounts: Mapping[str, Upstream]
     tables: Mapping[str, RouteTable]
+    own: OwnFields | None = None
 
     @cached_property
     def depth(self) -> int:
@@ -85,17 +92,21 @@ class Router:
         return max((mount.count("/") for mount in self.mounts), default=0)
 
     def find(self, request: Request) -> tuple[Upstream, Request] | None:
-        """The upstream, by Host, then by the longest mount, and the request without the mount."""
+        """The upstream, by Host, then by the longest mount, and the request as it is inside.
+
+        That is without the mount, and without the fields that are the proxy's own.
+        """
         if not request.target.startswith("/"):
             return None
         by_host = self.hosts.get(_host(request.authority)) if self.hosts else None
         if by_host is not None:
-            return by_host, request
+            return by_host, request if self.own is None else self.own.taken(request)
         prefix = "/".join(request.path.split("/", self.depth + 1)[: self.depth + 1])
         while True:
             upstream = self.mounts.get(prefix)
             if upstream is not None:
-                return upstream, _stripped(request, prefix)
+                inner = _stripped(request, prefix)
+                return upstream, inner if self.own is None else self.own.taken(inner)
             if not prefix:
                 return None
             prefix = prefix.rpartition("/")[0]
@@ -120,8 +131,7 @@ class Router:
 
     def routes(self, upstream: Upstream) -> tuple[Route, ...]:
         """The upstream's routes in order, the implicit one last."""
-        table = self.tables[upstream.name]
-        return (*(entry.route for entry in table.entries), table.implicit)
+        return self.tables[upstream.name].routes
 
 
 def _holds(when: Condition | None, subject: Subject) -> bool | None:

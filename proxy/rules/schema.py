@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from proxy.rules import places
+from proxy.rules import alerts, budgets, places, prices
 from proxy.rules import words as w
 from proxy.rules.route_schema import DEFAULTS_RECORD, HEADERS, ROUTE_RECORD, SELECTORS
 from proxy.rules.shapes import Entries, Field, Many, Record
+from proxy.rules.warm import WARM
 
 # -- server ---------------------------------------------------------------------------------------
 CERT: Final = Field("cert", w.TEXT, "PEM file with the certificate chain.", required=True)
@@ -56,9 +57,48 @@ FROM: Final = Field(
     Many(w.selector(response=False), lone=True),
     "Where a session id is found; the first that is there.",
 )
-SESSIONS_RECORD: Final = Record("sessions", (FROM,), later=("issue", "ttl"))
+ISSUE: Final = Field(
+    "issue",
+    w.words("off", "cookie", "header"),
+    "Give requests without a session id one, in the first cookie or header of from. Default off.",
+)
+SESSION_TTL: Final = Field(
+    "ttl", w.DURATION, "A session unused this long has ended: what was stored in it is not served."
+)
+COUNT: Final = Field(
+    "count",
+    Entries(w.NAME, w.selector(response=False)),
+    "Whose different values the statistics of a session count, by a name of your own.",
+)
+SESSIONS_RECORD: Final = Record("sessions", (FROM, ISSUE, SESSION_TTL, COUNT))
 JWT_KEY: Final = Field("key", w.SECRET_TEXT, "The HS256 key that signs the tokens.", required=True)
 JWT_RECORD: Final = Record("jwt", (JWT_KEY,))
+
+# -- cors -----------------------------------------------------------------------------------------
+ORIGINS: Final = Field(
+    "origins",
+    Many(places.ORIGIN, lone=True),
+    "Pages of which origins may read answers; * is every one.",
+    required=True,
+)
+CORS_HEADERS: Final = Field(
+    "headers", Many(w.FIELD_NAME, lone=True), "Request headers they may send, besides the usual."
+)
+CORS_METHODS: Final = Field(
+    "methods", Many(places.METHOD, lone=True), "Methods they may use. Default all the usual ones."
+)
+EXPOSE: Final = Field(
+    "expose", Many(w.FIELD_NAME, lone=True), "Headers of answers they may read, besides the usual."
+)
+CORS_CREDENTIALS: Final = Field(
+    "credentials", w.boolean(), "Whether cookies and the like may come along. Default false."
+)
+MAX_AGE: Final = Field(
+    "max_age", w.DURATION, "How long browsers remember a pre-flight. Default 10m."
+)
+CORS_RECORD: Final = Record(
+    "cors", (ORIGINS, CORS_HEADERS, CORS_METHODS, EXPOSE, CORS_CREDENTIALS, MAX_AGE)
+)
 
 # -- upstreams ------------------------------------------------------------------------------------
 CONNECT: Final = Field("connect", w.DURATION, "To be connected. Default 3s.")
@@ -117,6 +157,7 @@ INCLUDE: Final = Field(
 SERVER: Final = Field("server", SERVER_RECORD, "Where the proxy listens.")
 STORE: Final = Field("store", STORE_RECORD, "Where answers are kept.")
 SESSIONS: Final = Field("sessions", SESSIONS_RECORD, "How a session is known.")
+CORS: Final = Field("cors", CORS_RECORD, "Which pages of other origins may read answers.")
 JWT: Final = Field("jwt", JWT_RECORD, "How bearer tokens are verified, for jwt.CLAIM.")
 DEFAULTS: Final = Field(
     "defaults", DEFAULTS_RECORD, "Route keys for every route that has none of its own."
@@ -127,10 +168,10 @@ UPSTREAMS: Final = Field(
     "The APIs behind the proxy, by name.",
     required=True,
 )
+MONEY: Final = (prices.PRICES, budgets.BUDGETS, alerts.ALERTS, alerts.HEALTH)
 FILE_RECORD: Final = Record(
     "the rule file",
-    (VERSION, INCLUDE, SERVER, STORE, SESSIONS, JWT, DEFAULTS, UPSTREAMS),
-    later=("cors", "warm"),
+    (VERSION, INCLUDE, SERVER, STORE, SESSIONS, CORS, JWT, DEFAULTS, UPSTREAMS, *MONEY, WARM),
     hints={
         "routes": "routes belong to an upstream: write upstreams: {NAME: {url: …, routes: […]}}"
     },

@@ -25,7 +25,8 @@ Read = Callable[[Subject], Value]
 Take = Callable[[Value], Value]
 
 _SIMPLE_PATH: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z", re.ASCII)
-_LATER: Final = re.compile(r"(event|job|item)(\.|\Z)")
+_LATER: Final = re.compile(r"(event|job)(\.|\Z)")
+_ITEM: Final = re.compile(r"item(\.|\Z)")
 FORMS: Final = (
     "method, host, path, path.NAME, query.NAME, header.NAME, cookie.NAME, body, body.EXPR,"
     " form.NAME, session, credential, jwt.CLAIM, response.status, response.header.NAME,"
@@ -72,8 +73,15 @@ class Selector:
         return self.root == "response"
 
 
-def parse_selector(text: str, secrets: frozenset[str] = frozenset()) -> Selector:
-    """The selector a rule names; those of `secrets` are secret too. Raises SelectorError."""
+def parse_selector(
+    text: str, secrets: frozenset[str] = frozenset(), *, item: bool = False
+) -> Selector:
+    """The selector a rule names; those of `secrets` are secret too. Raises SelectorError.
+
+    `item`: where there is one, in requests that follow from an answer.
+    """
+    if _ITEM.match(text) and not item:
+        raise SelectorError(f"`{text}` is known only where a rule goes through a list")
     later = _LATER.match(text)
     if later:
         raise SelectorError(f"`{later[1]}` selectors are known but not in this version of Larder")
@@ -155,6 +163,11 @@ def _response_body(expression: str) -> Read:
     return lambda s: take(s.response_json)
 
 
+def _item(expression: str) -> Read:
+    take = compile_expression(expression)
+    return lambda s: take(s.item)
+
+
 def _response_header(name: str) -> Read:
     return lambda s: MISSING if s.response is None else _found(s.response.fields.get(name))
 
@@ -208,6 +221,7 @@ _PLAIN: Final[Mapping[str, Read]] = {
     "credential": lambda s: _found(s.credential),
     "response.status": lambda s: MISSING if s.response is None else s.response.status,
     "response.body": lambda s: s.response_json,
+    "item": lambda s: s.item,
 }
 _NAMED: Final[Mapping[str, Callable[[str], Read]]] = {
     "path": _param,
@@ -219,4 +233,5 @@ _NAMED: Final[Mapping[str, Callable[[str], Read]]] = {
     "jwt": _claim,
     "response.header": _response_header,
     "response.body": _response_body,
+    "item": _item,
 }

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -72,6 +73,8 @@ class Sources:
     session: tuple[Readable, ...] = ()
     credentials: tuple[Readable, ...] = ()
     jwt_key: bytes | None = field(default=None, repr=False)
+    issued: str = ""
+    """The one of `session`, as text, whose ids the proxy issues: see `Request.session`."""
     _fields: Mapping[str, Readable] = field(init=False, repr=False, compare=False)
     _parameters: frozenset[str] = field(init=False, repr=False, compare=False)
     _others: tuple[Readable, ...] = field(init=False, repr=False, compare=False)
@@ -177,6 +180,7 @@ class Subject:
     guessed: bool = False
     response: Response | None = None
     response_body: bytes | None = None
+    item: Value = MISSING
 
     @property
     def request(self) -> Request:
@@ -186,6 +190,12 @@ class Subject:
     def with_response(self, response: Response, body: bytes | None) -> Subject:
         """The same request with this answer; `body` is None while it is not complete."""
         return replace(self, response=response, response_body=body)
+
+    def with_item(self, item: Json) -> Subject:
+        """The same, speaking of one item of a list; what was parsed stays parsed."""
+        made = copy(self)
+        object.__setattr__(made, "item", item)
+        return made
 
     @property
     def as_get(self) -> Subject:
@@ -202,7 +212,8 @@ class Subject:
     def session(self) -> str | None:
         """The session id, which is a secret: use `session_digest` for anything that is kept."""
         for source in self.sources.session:
-            value = source.read(self)
+            is_own = source.text == self.sources.issued
+            value = self.request.session if is_own else source.read(self)
             if value is not MISSING and value not in ("", None):
                 return to_text(value)
         return None

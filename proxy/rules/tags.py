@@ -21,6 +21,8 @@ from proxy.rules.values import Json, to_text
 EVERYTHING: Final = "*"
 """On every stored response."""
 
+_SESSION: Final = "@session:"
+
 MAX_TAGS: Final = 1000
 """Tags one template may name in one answer; a list with more items makes none storable."""
 
@@ -55,7 +57,17 @@ def group_tag(upstream: str, group: str) -> str:
 
 def session_tag(secret: bytes, session: str) -> str:
     """On what was stored for one session id."""
-    return f"@session:{session_digest(secret, session)}"
+    return session_tag_of(session_digest(secret, session))
+
+
+def session_tag_of(digest: str) -> str:
+    """The same by its digest."""
+    return f"{_SESSION}{digest}"
+
+
+def session_digest_of(tag: str) -> str | None:
+    """The digest in such a tag; None if it is another."""
+    return tag.removeprefix(_SESSION) if tag.startswith(_SESSION) else None
 
 
 def system_tags(upstream: str, route: str, subject: Subject) -> Iterator[str]:
@@ -66,7 +78,7 @@ def system_tags(upstream: str, route: str, subject: Subject) -> Iterator[str]:
     tag = url_tag if subject.request.method in {"GET", "HEAD"} else call_tag
     yield tag(upstream, subject.request.target)
     if subject.session_digest is not None:
-        yield f"@session:{subject.session_digest}"
+        yield session_tag_of(subject.session_digest)
     if subject.response is not None:
         for group in groups(subject.response.fields):
             yield group_tag(upstream, group)

@@ -82,10 +82,12 @@ def key_part(value: Json) -> bytes:
     return b"j" + canonical(value)
 
 
-def parse_template(text: str, secrets: frozenset[str] = frozenset()) -> Template:
+def parse_template(
+    text: str, secrets: frozenset[str] = frozenset(), *, item: bool = False
+) -> Template:
     """The template a rule writes; selectors among `secrets` are secret too.
 
-    Raises TemplateError with every mistake.
+    `item`: it may name one. Raises TemplateError with every mistake.
     """
     pieces: list[Piece] = []
     wrong: list[str] = []
@@ -104,7 +106,8 @@ def parse_template(text: str, secrets: frozenset[str] = frozenset()) -> Template
             pieces += [literal] if literal else []
             literal = ""
             try:
-                pieces += [] if inside is None else [parse_selector(inside.strip(), secrets)]
+                if inside is not None:
+                    pieces.append(parse_selector(inside.strip(), secrets, item=item))
             except SelectorError as error:
                 wrong.append(str(error))
     if wrong:

@@ -21,8 +21,10 @@ _COLLECTIONS: Final = (
     "/projects",
     "/projects/{project:[^/]+}/scenes",
     "/sessions",
+    "/human-control",
     "/organizations/{organization:[^/]+}/leads",
 )
+_SESSION_OF: Final = ("/leads/{lead}/session", "/conversations/{conversation}/session")
 _DASHBOARD: Final = "/organizations/{organization}/dashboard"
 
 
@@ -35,10 +37,15 @@ class Database(Simulator):
         """Begin with no rows."""
         super().__init__(clock=clock, latency_s=latency_s)
         self.rows: dict[str, dict[str, Json]] = {}
+        self.sent: list[Json] = []
+        """Every text message, in order: each costs money and wakes somebody up."""
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
-        """List the five operations of every collection, and the dashboard."""
+        """List the five operations of every collection, and the views over them."""
         yield web.get(_DASHBOARD, self._dashboard)
+        yield web.post("/sms", self._send)
+        for view in _SESSION_OF:
+            yield web.get(view, self._session_of)
         for collection in _COLLECTIONS:
             row = collection + "/{id}"
             yield web.get(collection, self._list)
@@ -84,11 +91,28 @@ class Database(Simulator):
         del self.rows[_collection(request)][row["id"]]
         return web.Response(status=204)
 
+    async def _send(self, request: web.Request) -> web.Response:
+        message = await self._body(request)
+        if not {"lead_id", "template"} <= message.keys():
+            raise Refused(422, {"error": "a message needs lead_id and template"})
+        self.sent.append(message)
+        return answer(request, {**message, "id": str(len(self.sent)), "status": "queued"}, 202)
+
     async def _dashboard(self, request: web.Request) -> web.Response:
         organization = request.match_info["organization"]
         leads = self.rows.get(f"/organizations/{organization}/leads", {}).values()
         won = sum(1 for lead in leads if lead.get("status") == "won")
         return self._tagged(request, {"leads": len(leads), "won": won, "open": len(leads) - won})
+
+    async def _session_of(self, request: web.Request) -> web.Response:
+        """The latest call session of a lead or of a conversation."""
+        ((name, value),) = request.match_info.items()
+        rows = self.rows.get("/sessions", {}).values()
+        found = [row for row in rows if str(row.get(f"{name}_id")) == value]
+        if not found:
+            raise Refused(404, {"error": "not found", "path": request.path})
+        latest = max(reversed(found), key=lambda row: float(row["updated_at"]))
+        return self._tagged(request, latest)
 
     def _row(self, request: web.Request) -> Json:
         row = self.rows.get(_collection(request), {}).get(request.match_info["id"])

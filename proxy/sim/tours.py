@@ -21,7 +21,9 @@ from proxy.sim.kling import Kling
 from proxy.sim.openai import OpenAI
 from proxy.sim.sdm import LIVE, GoogleSdm
 from proxy.sim.sdm_wire import offer
+from proxy.sim.studio import Studio
 from proxy.sim.suno import Suno
+from proxy.sim.timelapse import Timelapse
 
 _SHARED: Final = frozenset({"HIT", "STALE", "REVALIDATED", "COLLAPSED"})
 _MOST_POLLS: Final = 20
@@ -123,6 +125,27 @@ async def tour_db(visitor: Visitor) -> None:
     seen = (await visitor.ask_json("GET", "/projects/42/scenes"))["items"][0]["take"]
     if seen != take:
         raise DemoError(f"scene has take {take}, but take {seen} was served after the write")
+    for place in ("sessions/call-1", "leads/7/session", "conversations/c-1/session"):
+        await visitor.ask("GET", f"/{place}")
+    await visitor.ask("POST", "/sms", {"lead_id": 7, "template": "welcome"})
+
+
+async def tour_timelapse(visitor: Visitor) -> None:
+    """A gallery: its settings, what a camera took, the pictures and the film made of them."""
+    await visitor.ask("GET", "/settings/interval")
+    taken = (await visitor.ask_json("GET", "/cameras/north/images"))["items"]
+    for image in taken:
+        await visitor.ask("GET", f"/images/{image['id']}")
+    await visitor.ask("GET", "/timelapses/north-1/video")
+
+
+async def tour_studio(visitor: Visitor) -> None:
+    """An editor asks what to do with a prompt, and has a component built."""
+    scenes = [{"id": "s0", "type": "talk"}, {"id": "s1", "type": "talk"}]
+    context = {"type": "video", "scenes": scenes}
+    await visitor.ask("POST", "/decisions", {"prompt": "add a title", "context": context})
+    await visitor.ask("POST", "/decisions", {"prompt": "edit the last", "context": context})
+    await visitor.ask("POST", "/components", {"type": "Title"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +163,10 @@ def tours() -> tuple[Tour, ...]:
     """Make the demo's upstreams, each slow as such an API is, though far quicker than most."""
     sdm, kling, database = GoogleSdm(latency_s=0.1), Kling(latency_s=0.06), Database(latency_s=0.03)
     camera = {"Authorization": f"Bearer {sdm.token()}", "X-Session-ID": "demo-page"}
+    timelapse, studio = Timelapse(latency_s=0.03), Studio(latency_s=0.15)
     key = {"Authorization": "Bearer demo-key"}
     _fill(database)
+    _shoot(timelapse)
 
     def signed() -> Mapping[str, str]:
         return {"Authorization": f"Bearer {sign('access-1', 'secret-1', kling.clock())}"}
@@ -152,6 +177,8 @@ def tours() -> tuple[Tour, ...]:
         Tour(Suno(latency_s=0.06), "SUNO_URL", "/suno", tour_suno, lambda: key),
         Tour(kling, "KLING_URL", "/kling", tour_kling, signed),
         Tour(database, "DB_URL", "/db", tour_db),
+        Tour(timelapse, "TIMELAPSE_URL", "/timelapse", tour_timelapse),
+        Tour(studio, "STUDIO_URL", "/studio", tour_studio),
     )
 
 
@@ -160,3 +187,12 @@ def _fill(database: Database) -> None:
     for number in range(3):
         database.put("/projects/42/scenes", {"id": f"s{number}", "type": "talk", "take": 1})
         database.put("/organizations/7/leads", {"name": f"lead {number}", "status": "won"})
+    call = {"id": "call-1", "lead_id": 7, "conversation_id": "c-1", "status": "open"}
+    database.put("/sessions", call)
+
+
+def _shoot(timelapse: Timelapse) -> None:
+    timelapse.add_camera("north")
+    for _ in range(3):
+        timelapse.take("north")
+    timelapse.make("north")

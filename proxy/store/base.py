@@ -18,6 +18,7 @@ from proxy.errors import StoreError
 from proxy.messages import START, Position, Stored
 from proxy.outcomes import Tier
 from proxy.store.entry_info import EntryInfo
+from proxy.store.notes import Notes
 
 EVERYTHING: Final = "*"
 """The tag that every stored response carries: to invalidate it is to purge all."""
@@ -52,12 +53,22 @@ class Fact:
     """All answers named by this, whose fetch began earlier, are dead; if `soft`, only stale.
 
     `prefix` and `match` (a glob: `*`, `?`, `[…]`) speak of the readable head of
-    the key or of the URL, whichever fits.
+    the key or of the URL, whichever fits. `unless`: of a tag's those are spared that
+    have this ETag, compared weakly, without its quotes; "" spares none.
     """
 
     kind: FactKind
     value: str
     soft: bool = False
+    unless: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sparing:
+    """The latest position at which a tag was invalidated but for this ETag (see Fact)."""
+
+    position: Position
+    etag: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +82,7 @@ class Mark:
     generation: int
     hard: Position = START
     soft: Position = START
+    sparing: Sparing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +194,10 @@ class SharedStore(Store, Protocol):
     @property
     def name(self) -> str:
         """What it is, for people, without credentials."""
+
+    @property
+    def notes(self) -> Notes:
+        """What is shared beside the answers; needs no `open`, and ends with `close`."""
 
     async def open(self, floor: Position) -> Opened:
         """Find the journal, or begin one after `floor`; safe to repeat."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
@@ -35,14 +35,18 @@ from proxy.store.fact_file import FactFile
 from proxy.store.facts import Verdict
 from proxy.store.far import Far
 from proxy.store.guard import Guard, OnOperation, ignore
+from proxy.store.guarded_notes import GuardedNotes
+from proxy.store.housekeeping import reclaiming, sweeping
 from proxy.store.journal import Follower
-from proxy.store.memory import MemoryStore
+from proxy.store.memory import MemoryStore, Slot
+from proxy.store.memory_notes import MemoryNotes
+from proxy.store.newness import is_newer, is_over
+from proxy.store.notes import Notes
 from proxy.store.pending import Pending
 from proxy.store.writer import WriteBehind
 
 WAIT_S: Final = 10.0
 _ALL: Final = Selection()
-_SWEEP_S: Final = 60.0
 _START_S: Final = 3.0
 """How long a start waits for the shared store before it goes on without."""
 _LAST_TRY_S: Final = 2.0
@@ -53,6 +57,7 @@ _PURGE: Final = Fact(FactKind.TAG, EVERYTHING)
 class Cache:
     """`shared` None: memory only. `max_lag` in seconds; `clock` counts them and never goes back.
 
+    `notes` are what is shared beside the answers: this process's own if nothing is shared.
     `fact_file` keeps the invalidations that the shared store has not taken when the process ends.
     """
 
@@ -70,6 +75,7 @@ class Cache:
     ) -> None:
         self._memory = memory
         self._look = memory.look
+        self.touch = memory.touch
         self._spawn = spawn
         self._clock = clock
         self._max_object = max_object
@@ -78,8 +84,10 @@ class Cache:
         self._coherence = Coherence(memory, shared=shared is not None, max_lag=max_lag, clock=clock)
         self._far: Far | None = None
         self._writes: WriteBehind | None = None
+        self.notes: Notes = MemoryNotes(clock)
         if shared is not None:
             guard = Guard(self._breaker, clock, on_operation)
+            self.notes = GuardedNotes(shared.notes, guard)
             follower = Follower(
                 shared,
                 self._coherence,
@@ -102,26 +110,42 @@ class Cache:
             return None
         return self._look(key, now)
 
+    @property
+    def standing(self) -> Callable[[bytes], Slot | None]:
+        """What finds a slot of memory that may be served from while it is fresh (MemoryStore)."""
+        return self._memory.standing if self._far is None else self._trusted
+
+    def _trusted(self, key: bytes) -> Slot | None:
+        in_time = self._clock() <= self._coherence.trusted_until
+        return self._memory.standing(key) if in_time else None
+
     def alive(self, entry: Stored) -> bool:
         """Whether an answer still on its way may be used: nothing it names was invalidated."""
         judged = self._coherence.judge(entry)
         return judged is Verdict.ALIVE and self._coherence.proves(entry.born)
 
-    async def find(self, key: bytes, now: float) -> Found | NotServed:
-        """What either tier has; what is found in the shared one comes into memory."""
-        found = self.peek(key, now)
-        if found is not None:
-            return found
+    async def undisputed(self, claim: Stored, stated: Position) -> bool:
+        """Whether only the fact at `stated` is about it and later than its birth (see far)."""
         if self._far is None:
-            return NotServed.ABSENT
+            return self._coherence.undisputed(claim, stated)
+        return await self._far.undisputed(claim, stated)
+
+    async def find(self, key: bytes, now: float) -> Found | NotServed:
+        """What either tier has; what is found in the shared one comes into memory.
+
+        It is asked for what is stale here, too: another instance may have renewed it.
+        """
+        found = self.peek(key, now)
+        if self._far is None or (found is not None and not is_over(found, now)):
+            return found or NotServed.ABSENT
         fetched = await self._far.find(key)
+        held = self.peek(key, now)  # 1. The read begins.  2. A newer answer is kept.  3. It ends.
         if isinstance(fetched, NotServed):
-            return fetched
+            return held or fetched
         if fetched.found.entry.expires_at <= now:
-            return NotServed.ABSENT
-        newer = self.peek(key, now)
-        if newer is not None and not _is_newer(fetched.found.entry, newer.entry):
-            return newer  # 1. The read begins.  2. A newer answer is kept.  3. The read ends.
+            return held or NotServed.ABSENT
+        if held is not None and not is_newer(fetched.found.entry, held.entry):
+            return held
         if fetched.keep:
             self._memory.place(key, fetched.record, soft=fetched.found.soft)
         return fetched.found
@@ -210,15 +234,15 @@ class Cache:
         if self._far is None or not self._coherence.online:
             return
         async for listed in self._far.shared.scan():
-            if listed.key in seen or not selection.holds(listed):
+            if listed.key in seen or listed.expires_at <= now or not selection.holds(listed):
                 continue
             if self._coherence.judge(listed) is not Verdict.DEAD:
                 yield listed
 
     async def start(self) -> None:
         """Join and follow the shared store; if it is not there, take it up when it comes."""
-        self._tasks.append(self._spawn(self._sweep(), "store-sweeper"))
-        self._tasks.append(self._spawn(self._reclaim(), "store-reclaimer"))
+        self._tasks.append(self._spawn(sweeping(self._memory), "store-sweeper"))
+        self._tasks.append(self._spawn(reclaiming(self._memory), "store-reclaimer"))
         if self._far is None or self._writes is None:
             return
         await self._far.follower.pending.adopt()
@@ -266,23 +290,3 @@ class Cache:
             dropped_writes=self._writes.dropped,
             problem=self._far.follower.problem,
         )
-
-    async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(_SWEEP_S)
-            self._memory.sweep()
-
-    async def _reclaim(self) -> None:
-        while True:
-            await self._memory.backlog.wait()
-            self._memory.reclaim()
-            await asyncio.sleep(0)
-
-
-def _is_newer(entry: Stored, other: Stored) -> bool:
-    """Whether it is a later answer; of two that cannot be told apart neither is."""
-    return (entry.born, _made(entry)) > (other.born, _made(other))
-
-
-def _made(entry: Stored) -> float:
-    return entry.response_time if isinstance(entry, StoredResponse) else entry.expires_at

@@ -3,8 +3,8 @@
     magic 4 | version 1 | flags 1 | head length 4 (big-endian) | CRC-32 of head 4 | head | body
 
 The head is MessagePack, the body is zstd if flag 1 is set; so a listing reads
-only the first bytes. A version only ever gets fields at its end; bytes of
-another version, or that fail their checks, raise CorruptEntryError: a miss.
+only the first bytes. Versions 1 and 2 differ in who understands them, and only ever get fields
+at the end; bytes of another one, or that fail their checks, raise CorruptEntryError: a miss.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import msgspec
 import zstandard
 
 from proxy.errors import CorruptEntryError
-from proxy.messages import StoredResponse
+from proxy.messages import Alias, Stored, StoredResponse
 from proxy.outcomes import Tier
 from proxy.store.base import EVERYTHING, Fact, FactKind, Record
 from proxy.store.entry_info import EntryInfo
@@ -26,6 +26,9 @@ from proxy.store.heads import Head, entry_of, head_of, text_in, text_out
 
 MAGIC: Final = b"LRDR"
 VERSION: Final = 1
+ANEW: Final = 2
+"""Of what a reader of version 1 would take for something else: the format is the same."""
+_READ: Final = (VERSION, ANEW)
 HEAD_BYTES: Final = 16 * 1024
 """How much of a value a listing reads first; a longer head costs it a second read."""
 
@@ -37,7 +40,18 @@ _LEVEL: Final = 3
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Head)
-_facts_decoder = msgspec.msgpack.Decoder(list[tuple[FactKind, bytes, bool]])
+
+
+class _Row(msgspec.Struct, array_like=True, frozen=True):
+    """A fact as it is written; what a later version adds at the end makes it kill less at most."""
+
+    kind: FactKind
+    value: bytes
+    soft: bool
+    unless: bytes = b""
+
+
+_facts_decoder = msgspec.msgpack.Decoder(list[_Row])
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +75,7 @@ class Codec:
         head = _encoder.encode(head_of(record, body))
         packed = self._pack(body)
         flags = 0 if packed is None else _ZSTD
-        prefix = _PREFIX.pack(MAGIC, VERSION, flags, len(head), zlib.crc32(head))
+        prefix = _PREFIX.pack(MAGIC, _version(entry), flags, len(head), zlib.crc32(head))
         return b"".join((prefix, head, body if packed is None else packed))
 
     def decode(self, data: bytes) -> Record:
@@ -88,6 +102,12 @@ class Codec:
             raise CorruptEntryError("a stored body could not be decompressed") from error
 
 
+def _version(entry: Stored) -> int:
+    """An alias would be read as an answer, and ours as the upstream's validators."""
+    ours = isinstance(entry, StoredResponse) and bool(entry.validators)
+    return ANEW if ours or isinstance(entry, Alias) else VERSION
+
+
 def head_length(data: bytes) -> int:
     """How many bytes of a value a listing needs, by its beginning; 0 if it is none of ours."""
     try:
@@ -104,8 +124,17 @@ def info(key: bytes, data: bytes) -> EntryInfo:
 
 
 def encode_facts(facts: tuple[Fact, ...]) -> bytes:
-    """The facts of one journal record."""
-    return _encoder.encode([(fact.kind, text_out(fact.value), fact.soft) for fact in facts])
+    """The facts of one journal record.
+
+    One that spares an ETag has one part more, which an older reader takes for a purge of all.
+    """
+    return _encoder.encode(
+        [
+            (fact.kind, text_out(fact.value), fact.soft)
+            + ((text_out(fact.unless),) if fact.unless else ())
+            for fact in facts
+        ]
+    )
 
 
 def decode_facts(data: bytes) -> tuple[Fact, ...]:
@@ -116,7 +145,9 @@ def decode_facts(data: bytes) -> tuple[Fact, ...]:
     """
     try:
         rows = _facts_decoder.decode(data)
-        return tuple(Fact(kind, text_in(value), soft) for kind, value, soft in rows)
+        return tuple(
+            Fact(row.kind, text_in(row.value), row.soft, text_in(row.unless)) for row in rows
+        )
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return (Fact(FactKind.TAG, EVERYTHING),)
 
@@ -126,7 +157,7 @@ def _prefix(data: bytes) -> tuple[int, int, int]:
     if len(data) < _PREFIX.size or not data.startswith(MAGIC):
         raise CorruptEntryError("a stored value is not one of Larder's")
     _, version, flags, length, crc = _PREFIX.unpack_from(data)
-    if version != VERSION:
+    if version not in _READ:
         raise CorruptEntryError(f"a stored value has the unknown version {version}")
     return flags, length, crc
 

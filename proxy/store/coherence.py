@@ -13,14 +13,19 @@ A position handed out is one that existed when it was handed out, so a fetch's
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable
+from functools import partial
 from typing import Final
 
 from proxy.messages import START, Position, Stored
 from proxy.store.base import LOCAL, Clock, Fact, FactKind, JournalRecord, is_local
 from proxy.store.entry_info import EntryInfo
-from proxy.store.facts import MAX_TAGS, MAX_WIDE, FactTable, Verdict, holds, worse
+from proxy.store.facts import MAX_TAGS, MAX_WIDE, FactTable, Verdict, holds, is_spared, worse
 from proxy.store.memory import MemoryStore
+
+RECENT: Final = 1024
+"""Records that are remembered as they came, to tell who else stated something meanwhile."""
 
 _NEVER: Final[Position] = (LOCAL - 1, 0)
 """Later than every real position: a table complete since then proves nothing."""
@@ -54,6 +59,7 @@ class Coherence:
         self.place: Position | None = None
         self.floor: Position = START
         self.losses = 0
+        self._recent: deque[JournalRecord] = deque(maxlen=RECENT)
         self._table.reset(_NEVER)
 
     # -- what the cache asks
@@ -81,6 +87,17 @@ class Coherence:
         """Whether the table has every fact from `position` on."""
         return self._table.proves(position)
 
+    def undisputed(self, claim: Stored, stated: Position) -> bool:
+        """Whether of all records later than its birth only the one at `stated` speaks of it.
+
+        False also if they are not all remembered. The place must have passed `stated`.
+        """
+        later = [record for record in self._recent if record.position > claim.born]
+        if not later or later[0].previous > claim.born:
+            return False
+        others = (fact for each in later if each.position != stated for fact in each.facts)
+        return not any(holds(fact)(claim) for fact in others)
+
     def trusted(self) -> bool:
         """Whether memory may be served: the journal was in reach within `max_lag`."""
         return self._clock() <= self.trusted_until
@@ -102,7 +119,10 @@ class Coherence:
         self._counter += 1
         self._has_local_facts = True
         position = (LOCAL, self._counter)
+        facts = tuple(facts)
         self._apply(self._local, facts, position)
+        if self._alone:
+            self._recent.append(JournalRecord(position, (LOCAL, self._counter - 1), facts))
         return position
 
     def follow(self, record: JournalRecord) -> bool:
@@ -110,6 +130,7 @@ class Coherence:
         if self.place is None or record.previous != self.place:
             return False
         self.place = record.position
+        self._recent.append(record)
         self.note(record.facts, record.position)
         self._moved()
         return True
@@ -119,6 +140,7 @@ class Coherence:
     ) -> bool:
         """Take a new place: before the `tail`, then along it; False if there is a gap in it."""
         tail = tuple(tail)
+        self._recent.clear()
         self.place = tail[0].previous if tail else end
         self._moved()
         # Nothing born at a position we handed out before (in another epoch, perhaps) is provable.
@@ -173,6 +195,7 @@ class Coherence:
         for fact in facts:
             table.add(fact, position)
             if fact.kind is FactKind.TAG:
-                self._memory.invalidate_tag(fact.value, position, soft=fact.soft)
+                spared = partial(is_spared, etag=fact.unless) if fact.unless else None
+                self._memory.invalidate_tag(fact.value, position, soft=fact.soft, spared=spared)
             else:
                 self._memory.invalidate_where(holds(fact), position, soft=fact.soft)

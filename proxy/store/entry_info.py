@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from proxy.caching.etags import opaque_of
 from proxy.messages import Alias, Position, Stored, StoredResponse, Variants
 from proxy.outcomes import Tier
 
@@ -46,6 +47,11 @@ class EntryInfo:
     expires_at: float
     body_bytes: int
     tier: Tier
+    created_at: float = 0.0
+    cost: float = 0.0
+    params: tuple[tuple[str, str], ...] = ()
+    etag: str | None = None
+    """As `etag_of` has it."""
 
     @classmethod
     def of(cls, key: bytes, entry: Stored, tier: Tier) -> EntryInfo:
@@ -65,7 +71,24 @@ class EntryInfo:
             expires_at=entry.expires_at,
             body_bytes=len(answer.body) if answer else 0,
             tier=tier,
+            created_at=answer.created_at if answer else 0.0,
+            cost=answer.cost if answer else 0.0,
+            params=answer.params if answer else (),
+            etag=etag_of(entry),
         )
+
+
+def etag_of(entry: Stored | EntryInfo) -> str | None:
+    """The ETag that clients see, without weakness and quotes; "" if there is none.
+
+    None of what is no answer but leads to one: that is judged itself.
+    """
+    if isinstance(entry, EntryInfo):
+        return entry.etag
+    if not isinstance(entry, StoredResponse):
+        return None
+    lines = entry.fields.get_all("etag")
+    return opaque_of(lines[0]) if len(lines) == 1 else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,14 +12,14 @@ import fnmatch
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import lru_cache
 from typing import Final, assert_never
 
 from proxy.messages import START, Position, Stored
-from proxy.store.base import EVERYTHING, Fact, FactKind, Mark
-from proxy.store.entry_info import EntryInfo
+from proxy.store.base import EVERYTHING, Fact, FactKind, Mark, Sparing
+from proxy.store.entry_info import EntryInfo, etag_of
 
 MAX_TAGS: Final = 100_000
 MAX_WIDE: Final = 4096
@@ -35,19 +35,49 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Latest:
+class Latest:
+    """The latest positions of a tag: of facts that kill, that soften, that kill but for an ETag.
+
+    Of two that spare different ETags the earlier spares nobody: what it spares the later kills,
+    what the later spares it killed. So one `sparing` says it all, in whatever order facts come.
+    """
+
     hard: Position = START
     soft: Position = START
+    sparing: Sparing | None = None
 
-    def raised(self, position: Position, *, soft: bool) -> _Latest:
-        if soft:
-            return _Latest(self.hard, max(self.soft, position))
-        return _Latest(max(self.hard, position), self.soft)
+    def raised(self, fact: Fact, position: Position) -> Latest:
+        """With one more fact about the tag."""
+        if fact.soft:
+            return replace(self, soft=max(self.soft, position))
+        if not fact.unless:
+            return replace(self, hard=max(self.hard, position))
+        made, known = Sparing(position, fact.unless), self.sparing
+        if known is None:
+            return replace(self, sparing=made)
+        earlier, later = sorted((known, made), key=lambda each: each.position)
+        hard = self.hard if known.etag == made.etag else max(self.hard, earlier.position)
+        return Latest(hard, self.soft, later)
 
-    def verdict(self, born: Position) -> Verdict:
+    @property
+    def last(self) -> Position:
+        """The latest of all."""
+        return max(self.hard, self.soft, START if self.sparing is None else self.sparing.position)
+
+    def verdict(self, entry: Stored | EntryInfo) -> Verdict:
+        """What they say of an entry under the tag."""
+        born, sparing = entry.born, self.sparing
         if self.hard > born:
             return Verdict.DEAD
+        if sparing is not None and sparing.position > born and not is_spared(entry, sparing.etag):
+            return Verdict.DEAD
         return Verdict.SOFT if self.soft > born else Verdict.ALIVE
+
+
+def is_spared(entry: Stored | EntryInfo, etag: str) -> bool:
+    """Whether a fact that spares this ETag spares the entry; it does what only leads to answers."""
+    own = etag_of(entry)
+    return own is None or own == etag
 
 
 class FactTable:
@@ -55,7 +85,7 @@ class FactTable:
 
     def __init__(self, max_tags: int = MAX_TAGS) -> None:
         self._max_tags = max_tags
-        self._tags: OrderedDict[str, _Latest] = OrderedDict()
+        self._tags: OrderedDict[str, Latest] = OrderedDict()
         self._wide: dict[Fact, Position] = {}
         self.complete_since: Position = START
 
@@ -69,7 +99,7 @@ class FactTable:
         """Note a fact; in any order, and as often as one likes."""
         match fact.kind:
             case FactKind.TAG:
-                self._add_tag(fact.value, position, soft=fact.soft)
+                self._add_tag(fact, position)
             case FactKind.PREFIX | FactKind.MATCH:
                 self._wide[fact] = max(self._wide.get(fact, START), position)
             case _:
@@ -86,7 +116,7 @@ class FactTable:
         for tag in entry.tags:
             latest = self._tags.get(tag)
             if latest is not None:
-                verdict = worse(verdict, latest.verdict(born))
+                verdict = worse(verdict, latest.verdict(entry))
         for fact, position in self._wide.items():
             if position > born and holds(fact)(entry):
                 verdict = worse(verdict, Verdict.SOFT if fact.soft else Verdict.DEAD)
@@ -96,14 +126,21 @@ class FactTable:
         """Whether the table has every fact later than `born` that this instance followed."""
         return born >= self.complete_since
 
-    def _add_tag(self, tag: str, position: Position, *, soft: bool) -> None:
-        self._tags[tag] = self._tags.get(tag, _Latest()).raised(position, soft=soft)
+    def _add_tag(self, fact: Fact, position: Position) -> None:
+        tag = fact.value
+        self._tags[tag] = self._tags.get(tag, Latest()).raised(fact, position)
         self._tags.move_to_end(tag)
-        if tag == EVERYTHING and not soft:
+        if kills_all(fact):
             self._wide = {fact: at for fact, at in self._wide.items() if at > position}
         while len(self._tags) > self._max_tags:
             _, oldest = self._tags.popitem(last=False)
-            self.complete_since = max(self.complete_since, oldest.hard, oldest.soft)
+            self.complete_since = max(self.complete_since, oldest.last)
+
+
+def kills_all(fact: Fact) -> bool:
+    """Whether nothing that is older can be alive after it."""
+    everything = fact.kind is FactKind.TAG and fact.value == EVERYTHING
+    return everything and not fact.soft and not fact.unless
 
 
 def worse(one: Verdict, other: Verdict) -> Verdict:
@@ -122,7 +159,7 @@ def judge_by_marks(
     for generation, mark in zip(generations, marks, strict=True):
         if mark is None or mark.generation != generation:
             return Verdict.DEAD
-        verdict = worse(verdict, _Latest(mark.hard, mark.soft).verdict(entry.born))
+        verdict = worse(verdict, Latest(mark.hard, mark.soft, mark.sparing).verdict(entry))
     return verdict
 
 

@@ -16,7 +16,15 @@ from typing import Final
 from proxy.errors import CorruptEntryError, StoreError
 from proxy.messages import START, Position, Stored
 from proxy.outcomes import NotServed, Tier
-from proxy.store.base import Clock, Fact, Found, JournalLostError, Record, SharedStore
+from proxy.store.base import (
+    Clock,
+    Fact,
+    Found,
+    JournalLostError,
+    Record,
+    SharedStore,
+    is_local,
+)
 from proxy.store.coherence import Coherence
 from proxy.store.facts import Verdict, judge_by_marks, worse
 from proxy.store.guard import Guard
@@ -24,6 +32,8 @@ from proxy.store.journal import Follower
 
 _FOLLOW_S: Final = 2.0
 """How long a write waits for its instance to follow up to it before it is given up."""
+_SETTLE_S: Final = 0.5
+"""How long the answer to a write waits for the same, to be stored as what it has written."""
 _POLL_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 
 
@@ -141,6 +151,18 @@ class Far:
             coherence.go_offline()
             return None
         return position
+
+    async def undisputed(self, claim: Stored, stated: Position) -> bool:
+        """Whether nobody but who wrote the record at `stated` spoke of it since its birth.
+
+        1. Our write begins.  2. Another's is answered, there, and its fact is appended.
+        3. Ours is answered, and its fact has a later place. The answers may be in the other
+        order than the writes, so neither is to be stored: hence the journal up to (3).
+        """
+        if is_local(claim.born) or is_local(stated):
+            return False
+        passed = await self.follower.passed(stated, _SETTLE_S)
+        return passed and self._coherence.undisputed(claim, stated)
 
     async def wait_for_all(self, position: Position, within_s: float, clock: Clock) -> None:
         """Return once no instance serves from before `position`; StoreError: some still may."""

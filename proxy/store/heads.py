@@ -20,7 +20,7 @@ from proxy.store.base import Record
 
 
 class Head(msgspec.Struct, array_like=True, frozen=True):
-    """Version 1. The order is the format: fields are only ever added at the end, with defaults."""
+    """Versions 1 and 2. The order is the format: new fields are at the end, with defaults."""
 
     variants: bool
     names: tuple[bytes, ...]
@@ -58,6 +58,7 @@ class Head(msgspec.Struct, array_like=True, frozen=True):
     aliases: tuple[bytes, ...] = ()
     cost: float = 0.0
     params: tuple[tuple[bytes, bytes], ...] = ()
+    learned: float = 0.0
 
 
 def text_out(text: str) -> bytes:
@@ -111,6 +112,7 @@ def head_of(record: Record, body: bytes) -> Head:
         aliases=answer.aliases,
         cost=answer.cost,
         params=_pairs_out(answer.params),
+        learned=answer.learned,
     )
 
 
@@ -185,6 +187,7 @@ def _answer(head: Head, body: bytes) -> StoredResponse:
         aliases=head.aliases,
         cost=head.cost,
         params=_pairs_in(head.params),
+        learned=head.learned,
     )
 
 

@@ -31,7 +31,7 @@ _MAX_SWEEPINGS: Final = 32
 class Slot:
     """An entry in place, with the answer to a look-up ready made."""
 
-    __slots__ = ("expires_at", "found", "size")
+    __slots__ = ("__weakref__", "expires_at", "found", "size")
 
     def __init__(self, entry: Stored, size: int, *, soft: bool) -> None:
         self.found = Found(entry, Tier.MEMORY, soft)
@@ -91,6 +91,16 @@ class MemoryStore:
         self.drop(key)
         return None
 
+    def standing(self, key: bytes) -> Slot | None:
+        """The slot under `key`, expired or not; None if more than a look is needed to use it."""
+        slot = self._slots.get(key)
+        return None if slot is None or self._sweepings or slot.found.soft else slot
+
+    def touch(self, key: bytes) -> None:
+        """It was used, as by a `look`."""
+        if key in self._slots:
+            self._slots.move_to_end(key)
+
     def place(self, key: bytes, record: Record, *, soft: bool = False) -> bool:
         """Put an entry in place of what was there; if it is too large, nothing is, and False."""
         self.drop(key)
@@ -126,10 +136,21 @@ class MemoryStore:
         self._tags = TagIndex()
         self._size = self._local = 0
 
-    def invalidate_tag(self, tag: str, position: Position, *, soft: bool) -> None:
-        """Remove (or soften) the entries under `tag` born before `position`."""
+    def invalidate_tag(
+        self,
+        tag: str,
+        position: Position,
+        *,
+        soft: bool,
+        spared: Callable[[Stored], bool] | None = None,
+    ) -> None:
+        """Remove (or soften) the entries under `tag` born before `position`, but the `spared`."""
+
+        def holds(entry: Stored) -> bool:
+            return tag in entry.tags and not (spared is not None and spared(entry))
+
         keys = self._slots if tag == EVERYTHING else self._tags.keys(tag)
-        self._invalidate(keys, lambda entry: tag in entry.tags, position, soft=soft)
+        self._invalidate(keys, holds, position, soft=soft)
 
     def invalidate_where(
         self, holds: Callable[[Stored], bool], position: Position, *, soft: bool

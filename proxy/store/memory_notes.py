@@ -51,7 +51,7 @@ class MemoryNotes:
     async def put(self, space: str, key: str, value: bytes, ttl_s: float) -> None:
         """Leave a note; StoreError if the space is full."""
         check_value(value)
-        self._keep(self._space(space, ttl_s), key, bytes(value), self._clock() + ttl_s)
+        self._keep(self._space(space, ttl_s), key, value, self._clock() + ttl_s)
 
     async def claim(self, space: str, key: str, value: bytes, ttl_s: float) -> bytes | None:
         """Leave a note unless one is there."""
@@ -59,7 +59,7 @@ class MemoryNotes:
         notes = self._space(space, ttl_s)
         there = self._value(notes, key)
         if there is None:
-            self._keep(notes, key, bytes(value), self._clock() + ttl_s)
+            self._keep(notes, key, value, self._clock() + ttl_s)
         return there
 
     async def replace(
@@ -73,7 +73,7 @@ class MemoryNotes:
         if new is None:
             notes.remove(key)
         else:
-            self._keep(notes, key, bytes(new), self._clock() + ttl_s)
+            self._keep(notes, key, new, self._clock() + ttl_s)
         return True
 
     async def delete(self, space: str, key: str) -> bool:
@@ -96,9 +96,11 @@ class MemoryNotes:
         check_amounts(amounts)
         notes, now = self._space(space, ttl_s), self._clock()
         note = notes.find(key, now)
+        if note is None and not amounts:
+            return {}
         known = {} if note is None else note.held
         if isinstance(known, bytes):
-            raise CorruptEntryError(f"the note {space}/{key} holds a value, no counters")
+            raise CorruptEntryError("a note holds a value, no counters")
         sums = {field: known.get(field, 0.0) + amount for field, amount in amounts.items()}
         before = math.inf if note is None else note.until
         self._keep(notes, key, {**known, **sums}, before if ttl_s is None else now + ttl_s)
@@ -118,9 +120,11 @@ class MemoryNotes:
 
     def _value(self, notes: _Space, key: str) -> bytes | None:
         note = notes.find(key, self._clock())
-        if note is not None and not isinstance(note.held, bytes):
-            raise CorruptEntryError(f"the note {key} holds counters, no value")
-        return None if note is None else note.held  # type: ignore[return-value]  # bytes: see above
+        if note is None:
+            return None
+        if not isinstance(note.held, bytes):
+            raise CorruptEntryError("a note holds counters, no value")
+        return note.held
 
     def _keep(
         self, notes: _Space, key: str, held: bytes | Mapping[str, float], until: float

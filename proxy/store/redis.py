@@ -5,6 +5,7 @@
     larder:T:journal   stream of facts; each record names the one before it
     larder:T:wide      hash: prefix and pattern facts -> position ('' is always there)
     larder:T:m:TAG     mark        larder:T:e:KEY   entry
+    larder:n:*         notes       larder:i:*       their indexes (redis_notes.py)
 
 No command takes two keys. T is the epoch (redis_epoch.py), the Lua is
 redis_scripts.py's, how things are written redis_words.py's.
@@ -19,7 +20,6 @@ from typing import Any, Final
 from proxy.messages import START, Position
 from proxy.store import codec, redis_epoch, redis_scan, redis_scripts
 from proxy.store.base import (
-    EVERYTHING,
     Beat,
     Clock,
     Fact,
@@ -34,11 +34,22 @@ from proxy.store.base import (
     new_generation,
 )
 from proxy.store.entry_info import EntryInfo
-from proxy.store.redis_link import Link, check_version, parse_info, translated
+from proxy.store.facts import kills_all
+from proxy.store.notes import Notes
+from proxy.store.redis_link import (
+    Link,
+    check_version,
+    parse_info,
+    together,
+    translated,
+    unrefused,
+)
+from proxy.store.redis_notes import RedisNotes
 from proxy.store.redis_words import (
     EPOCH,
     LEASES,
     entry_key,
+    etag_out,
     key_of,
     mark_in,
     mark_key,
@@ -67,6 +78,7 @@ class RedisStore:
         connections: int = 32,
     ) -> None:
         self._link = Link(url, connections=connections)
+        self._notes = RedisNotes(self._link, deadline_s=deadline_s, patience_s=patience_s)
         self._codec = codec_ or codec.Codec()
         self._clock = clock
         self._deadline_s = deadline_s
@@ -77,6 +89,11 @@ class RedisStore:
     def name(self) -> str:
         """What it is, for people, without credentials."""
         return self._link.name
+
+    @property
+    def notes(self) -> Notes:
+        """What is shared beside the answers."""
+        return self._notes
 
     # -- entries
 
@@ -157,15 +174,16 @@ class RedisStore:
                 self._mark(fact.value),
                 new_generation(),
                 at,
-                "soft" if fact.soft else "hard",
+                "soft" if fact.soft else "sparing" if fact.unless else "hard",
                 JOURNAL_S * 1000,
+                etag_out(fact.unless),
             )
             for fact in facts
             if fact.kind is FactKind.TAG
         ]
         if wide:
             calls.append((redis_scripts.WIDEN, self._key("wide"), at, *wide))
-        if any(f.kind is FactKind.TAG and f.value == EVERYTHING and not f.soft for f in facts):
+        if any(map(kills_all, facts)):
             calls.append((redis_scripts.WIDEN, self._key("wide"), at))
         async with translated(self._patience_s):
             await self._all(calls)
@@ -262,9 +280,9 @@ class RedisStore:
 
     async def _all(self, calls: Sequence[tuple[Any, ...]], last: bytes | None = None) -> list[Any]:
         """Scripts of one key each, sent together; then, if asked, the last record of a stream."""
-        async with self._link.pool.pipeline(transaction=False) as pipe:
-            for script, key, *arguments in calls:
-                pipe.execute_command("EVAL", script, 1, key, *arguments)
-            if last is not None:
-                pipe.xrevrange(last, count=1)
-            return list(await pipe.execute())
+        commands: list[tuple[Any, ...]] = [
+            ("EVAL", script, 1, key, *arguments) for script, key, *arguments in calls
+        ]
+        if last is not None:
+            commands.append(("XREVRANGE", last, "+", "-", "COUNT", 1))
+        return unrefused(await together(self._link.pool, commands))

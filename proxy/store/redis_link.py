@@ -6,10 +6,12 @@ before any command uses it. Foreign errors become StoreErrors here; none names
 the URL, which may hold a password.
 """
 
+# ruff: noqa: ANN401  to the library's types every answer may be text; most of its calls are untyped
+
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -117,6 +119,27 @@ class Link:
 
 class RedisRestartedError(RedisError):
     """The connection is to another run of the server than the one that was joined."""
+
+
+async def together(pool: Any, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """The answers to commands of one key each, sent together, carried out in order.
+
+    A refusal is an answer: the library would raise it with the command in its text, and so a tag.
+    """
+    if not commands:
+        return []
+    async with pool.pipeline(transaction=False) as pipe:
+        for command in commands:
+            pipe.execute_command(*command)
+        return list(await pipe.execute(raise_on_error=False))
+
+
+def unrefused(answers: list[Any]) -> list[Any]:
+    """The same answers; ResponseError if one is a refusal."""
+    for answer in answers:
+        if isinstance(answer, ResponseError):
+            raise answer
+    return answers
 
 
 @asynccontextmanager

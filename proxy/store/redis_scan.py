@@ -7,10 +7,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
+from redis.exceptions import ResponseError
+
 from proxy.errors import CorruptEntryError
 from proxy.store import codec
 from proxy.store.entry_info import EntryInfo
-from proxy.store.redis_link import translated
+from proxy.store.redis_link import together, translated, unrefused
 from proxy.store.redis_words import entry_key
 
 _PAGE: Final = 500
@@ -41,12 +43,15 @@ async def _heads(pool: Any, names: Sequence[bytes], page_s: float) -> list[bytes
 
 
 async def _ranges(pool: Any, wanted: Sequence[tuple[bytes, int]], page_s: float) -> list[bytes]:
-    if not wanted:
-        return []
-    async with translated(page_s), pool.pipeline(transaction=False) as pipe:
-        for name, length in wanted:
-            pipe.getrange(name, 0, length - 1)
-        return list(await pipe.execute())
+    async with translated(page_s):
+        commands = [("GETRANGE", name, 0, length - 1) for name, length in wanted]
+        answers = await together(pool, commands)
+        return unrefused([b"" if _is_foreign(answer) else answer for answer in answers])
+
+
+def _is_foreign(answer: object) -> bool:
+    """Whether there is something at the name that is no text, and so none of ours."""
+    return isinstance(answer, ResponseError) and str(answer).startswith("WRONGTYPE")
 
 
 def _listed(hexadecimal: bytes, data: bytes) -> EntryInfo | None:

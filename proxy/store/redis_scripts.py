@@ -1,6 +1,6 @@
 """The Lua that runs in Redis: each of one key, each atomic, all of Redis 7.
 
-Marks are `GENERATION HARD SOFT`, positions `MS-SEQ`. What states an
+Marks are `GENERATION HARD SOFT [SPARING ETAG]`, positions `MS-SEQ`. What states an
 invalidation may run when memory is full (`allow-oom`): it is tiny, and not to
 take it would keep dead answers alive.
 """
@@ -48,17 +48,28 @@ RAISE: Final = (
     "#!lua flags=allow-oom\n"
     + _POSITIONS
     + """
--- KEYS: mark. ARGV: generation if it is new, position, 'hard' or 'soft', ms to live at least.
+-- KEYS: mark. ARGV: generation if it is new, position, 'hard', 'soft' or 'sparing', ms to live at
+-- least, the ETag that is spared. Of two that spare different ones the earlier spares nobody.
 local generation, hard, soft = ARGV[1], '0-0', '0-0'
+local sparing, etag
 local life = tonumber(ARGV[4])
 local mark = redis.call('GET', KEYS[1])
 if mark then
-  generation, hard, soft = string.match(mark, '^(%d+) (%S+) (%S+)$')
+  local rest
+  generation, hard, soft, rest = string.match(mark, '^(%d+) (%S+) (%S+)(.*)$')
+  sparing, etag = string.match(rest, '^ (%S+) (%S+)$')
   life = math.max(life, redis.call('PTTL', KEYS[1]))
 end
-if ARGV[3] == 'hard' and later(ARGV[2], hard) then hard = ARGV[2] end
+local killing = ARGV[3] == 'hard' and ARGV[2]
+if ARGV[3] == 'sparing' then
+  local was, known = sparing, etag
+  if not was or later(ARGV[2], was) then sparing, etag = ARGV[2], ARGV[5] end
+  if was and known ~= ARGV[5] then killing = later(ARGV[2], was) and was or ARGV[2] end
+end
+if killing and later(killing, hard) then hard = killing end
 if ARGV[3] == 'soft' and later(ARGV[2], soft) then soft = ARGV[2] end
 mark = generation .. ' ' .. hard .. ' ' .. soft
+if sparing then mark = mark .. ' ' .. sparing .. ' ' .. etag end
 redis.call('SET', KEYS[1], mark, 'PX', string.format('%.0f', life))
 return 1
 """
@@ -134,3 +145,59 @@ if was ~= ARGV[1] then return was end
 redis.call('SET', KEYS[1], ARGV[2])
 return ARGV[2]
 """
+
+NOTE_CLAIM: Final = """#!lua
+-- KEYS: note. ARGV: value, milliseconds to live. What was there, and then nothing is changed.
+return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'GET', 'PX', ARGV[2])
+"""
+"""A script for its answer alone: the client library makes a truth of what SET answers."""
+
+NOTE_REPLACE: Final = """#!lua flags=allow-oom
+-- KEYS: note. ARGV: what it is, what it shall be and milliseconds to live; or without both: gone.
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if ARGV[2] then
+  redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+else
+  redis.call('DEL', KEYS[1])
+end
+return 1
+"""
+
+NOTE_ADD: Final = """#!lua
+-- KEYS: counters. ARGV: milliseconds to live or '', then fields and amounts. All or none.
+for i = 2, #ARGV, 2 do
+  local known = redis.call('HGET', KEYS[1], ARGV[i])
+  if known and not (string.match(known, '^%-?[%d.]+[eE%d+-]*$') and tonumber(known)) then
+    return redis.error_reply('NOTANUMBER the counter is no number')
+  end
+end
+local sums = {}
+for i = 2, #ARGV, 2 do
+  sums[#sums + 1] = redis.call('HINCRBYFLOAT', KEYS[1], ARGV[i], ARGV[i + 1])
+end
+if ARGV[1] ~= '' then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+return sums
+"""
+
+NOTE_INDEX: Final = (
+    "#!lua\n"
+    + _POSITIONS
+    + """
+-- KEYS: index. ARGV: key, milliseconds the note will live, or ''. What has ended long ago goes.
+local now, ends = now_ms(), '+inf'
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
+if ARGV[2] ~= '' then ends = string.format('%.0f', now + ARGV[2] + 60000) end
+redis.call('ZADD', KEYS[1], 'GT', ends, ARGV[1])
+return 1
+"""
+)
+
+NOTE_UNINDEX: Final = (
+    "#!lua flags=allow-oom\n"
+    + _POSITIONS
+    + """
+-- KEYS: index. ARGV: key. It stays for a day: another may have written the note again just now.
+redis.call('ZADD', KEYS[1], 'XX', 'LT', string.format('%.0f', now_ms() + 86400000), ARGV[1])
+return 1
+"""
+)

@@ -1,7 +1,7 @@
 """How positions, marks, records and keys are written in Redis, and read back.
 
-Pure. `larder:TOKEN:KIND`, positions `MS-SEQ`, marks `GENERATION HARD SOFT`; the
-scripts (redis_scripts.py) read the same.
+Pure. `larder:TOKEN:KIND`, positions `MS-SEQ`, marks `GENERATION HARD SOFT`, and where
+an ETag was spared ` POSITION ETAG` (in hex); the scripts (redis_scripts.py) read the same.
 """
 
 # ruff: noqa: ANN401  to the library's types every answer may be text; most of its calls are untyped
@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from proxy.messages import Position
 from proxy.store import codec
-from proxy.store.base import JournalRecord, Mark
-from proxy.store.heads import text_out
+from proxy.store.base import JournalRecord, Mark, Sparing
+from proxy.store.heads import text_in, text_out
 
 EPOCH: Final = b"larder:epoch"
 LEASES: Final = b"larder:leases"
@@ -35,6 +35,16 @@ def mark_key(token: str, tag: str) -> bytes:
     return key_of(token, "m:") + text_out(tag)
 
 
+def note_key(space: str, key: str) -> bytes:
+    """Where a note is; of no epoch."""
+    return f"larder:n:{space}:".encode("ascii") + text_out(key)
+
+
+def index_key(space: str) -> bytes:
+    """Where the keys of a space are: a sorted set, by when they end at the earliest."""
+    return f"larder:i:{space}".encode("ascii")
+
+
 def text_of(position: Position) -> str:
     """A position as an id of the stream."""
     return f"{position[0]}-{position[1]}"
@@ -48,8 +58,19 @@ def position_in(id_: bytes) -> Position:
 
 def mark_in(mark: bytes) -> Mark:
     """A mark as a script wrote it."""
-    generation, hard, soft = mark.split(b" ")
-    return Mark(int(generation), position_in(hard), position_in(soft))
+    generation, hard, soft, *sparing = mark.split(b" ")
+    spared = Sparing(position_in(sparing[0]), etag_in(sparing[1])) if sparing else None
+    return Mark(int(generation), position_in(hard), position_in(soft), spared)
+
+
+def etag_out(etag: str) -> str:
+    """An ETag as a word of a mark."""
+    return text_out(etag).hex()
+
+
+def etag_in(word: bytes) -> str:
+    """The inverse of `etag_out`."""
+    return text_in(bytes.fromhex(word.decode("ascii")))
 
 
 def stream_in(answer: Any) -> list[Any]:

@@ -31,6 +31,13 @@ CREATE TABLE IF NOT EXISTS marks (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS marks_by_expiry ON marks (expires);
 
+-- Where a tag was invalidated but for an ETag; goes with its mark.
+CREATE TABLE IF NOT EXISTS sparings (
+    tag BLOB PRIMARY KEY,
+    position INTEGER NOT NULL,
+    etag BLOB NOT NULL
+) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS journal (
     position INTEGER PRIMARY KEY,
     previous INTEGER NOT NULL,
@@ -45,3 +52,22 @@ CREATE TABLE IF NOT EXISTS leases (
     position INTEGER NOT NULL,
     until REAL NOT NULL
 ) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS notes (
+    space TEXT NOT NULL,
+    key BLOB NOT NULL,
+    value BLOB NOT NULL,
+    expires REAL NOT NULL,
+    PRIMARY KEY (space, key)
+);
+CREATE INDEX IF NOT EXISTS notes_by_expiry ON notes (expires);
+
+CREATE TABLE IF NOT EXISTS counters (
+    space TEXT NOT NULL,
+    key BLOB NOT NULL,
+    field BLOB NOT NULL,
+    amount REAL NOT NULL,
+    expires REAL NOT NULL,
+    PRIMARY KEY (space, key, field)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS counters_by_expiry ON counters (expires);

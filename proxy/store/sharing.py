@@ -62,7 +62,8 @@ class Sharing:
         )
         own = sum(map(sys.getsizeof, (entry.body, entry.url, entry.head)))
         own += sum(_POINTER + sys.getsizeof(place) for place in entry.aliases)
-        own += sum(_LINE + sum(map(sys.getsizeof, pair)) for pair in entry.params)
+        pairs = (*entry.params, *entry.validators)
+        own += sum(_LINE + sum(map(sys.getsizeof, pair)) for pair in pairs)
         return admitted, _ANSWER + own + line_bytes + tag_bytes
 
     def _lines(self, fields: Fields) -> tuple[list[tuple[str, str]], int]:

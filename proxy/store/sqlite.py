@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 
 from proxy.errors import CorruptEntryError
 from proxy.messages import START, Position
-from proxy.store import codec, sqlite_entries, sqlite_journal
+from proxy.store import codec, sqlite_entries, sqlite_journal, sqlite_notes
 from proxy.store.base import (
     Beat,
     Clock,
@@ -31,8 +31,10 @@ from proxy.store.base import (
     TierStatus,
 )
 from proxy.store.entry_info import EntryInfo
+from proxy.store.notes import Notes
 from proxy.store.sqlite_entries import EntryRows
 from proxy.store.sqlite_file import SqliteFile
+from proxy.store.sqlite_notes import SqliteNotes
 
 _POLL_S: Final = 0.03
 """How often the journal is looked at while another process uses the file."""
@@ -59,6 +61,7 @@ class SqliteStore:
         self._read_s = read_s
         self._write_s = write_s
         self._file = SqliteFile(path, idle=self._clean)
+        self._notes = SqliteNotes(self._file, clock=clock, read_s=read_s, write_s=write_s)
         self._epoch = ""
         self._others = True
         self._appended = asyncio.Event()
@@ -67,6 +70,11 @@ class SqliteStore:
     def name(self) -> str:
         """What it is, for people."""
         return f"sqlite:{self._file.path}"
+
+    @property
+    def notes(self) -> Notes:
+        """What is shared beside the answers, in the same file."""
+        return self._notes
 
     # -- entries
 
@@ -267,6 +275,7 @@ class SqliteStore:
         now = self._clock()
         self._rows.remove_expired(db, now)
         sqlite_journal.trim(db, now)
+        sqlite_notes.sweep(db, now)
 
 
 class _ReplacedError(JournalLostError):

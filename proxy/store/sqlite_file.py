@@ -228,6 +228,12 @@ def _outcome(job: _Job[Any], connection: sqlite3.Connection) -> _Outcome:
         return job.do(connection), None
     except StoreError as error:
         return None, error
+    except (sqlite3.Error, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001 - of one job: the thread serves all others
+        failure = StoreError(f"SQLite: a value cannot be stored or read ({type(error).__name__})")
+        failure.__cause__ = error
+        return None, failure
 
 
 def _settle(batch: list[_Job[Any]], outcomes: list[_Outcome]) -> None:

@@ -15,21 +15,22 @@ from typing import Final
 from proxy.messages import START, Position
 from proxy.store import codec
 from proxy.store.base import (
-    EVERYTHING,
     Beat,
     Fact,
     FactKind,
     JournalLostError,
     JournalRecord,
     Mark,
+    Sparing,
     new_generation,
 )
-from proxy.store.heads import text_out
+from proxy.store.facts import Latest, kills_all
+from proxy.store.heads import text_in, text_out
 
 JOURNAL_S: Final = 3600.0
 JOURNAL_RECORDS: Final = 1_000_000
 _RECORDS: Final = 1000
-_TABLES: Final = ("entries", "marks", "journal", "wide", "leases")
+_TABLES: Final = ("entries", "marks", "sparings", "journal", "wide", "leases")
 
 
 def epoch(db: sqlite3.Connection) -> str | None:
@@ -114,6 +115,8 @@ def confirm(db: sqlite3.Connection, facts: Sequence[Fact], position: Position, n
 
 
 def _raise(db: sqlite3.Connection, fact: Fact, position: int, until: float) -> None:
+    if fact.unless:
+        position = _spare(db, fact, position)
     hard, soft = (0, position) if fact.soft else (position, 0)
     db.execute(
         "INSERT INTO marks VALUES (?, ?, ?, ?, ?) ON CONFLICT (tag) DO UPDATE SET "
@@ -121,8 +124,23 @@ def _raise(db: sqlite3.Connection, fact: Fact, position: int, until: float) -> N
         "expires = max(expires, excluded.expires)",
         (text_out(fact.value), new_generation(), hard, soft, until),
     )
-    if fact.value == EVERYTHING and not fact.soft:
+    if kills_all(fact):
         db.execute("DELETE FROM wide WHERE position <= ?", (position,))
+
+
+def _spare(db: sqlite3.Connection, fact: Fact, position: int) -> int:
+    """Note it; up to where the tag's mark is to be raised, for what no ETag is spared any more."""
+    key = text_out(fact.value)
+    latest = Latest(sparing=_sparing(db, key)).raised(fact, (0, position))
+    if latest.sparing is not None:
+        row = (key, latest.sparing.position[1], text_out(latest.sparing.etag))
+        db.execute("INSERT OR REPLACE INTO sparings VALUES (?, ?, ?)", row)
+    return latest.hard[1]
+
+
+def _sparing(db: sqlite3.Connection, tag: bytes) -> Sparing | None:
+    row = db.execute("SELECT position, etag FROM sparings WHERE tag = ?", (tag,)).fetchone()
+    return None if row is None else Sparing((0, row[0]), text_in(row[1]))
 
 
 def wide(db: sqlite3.Connection) -> tuple[tuple[Fact, Position], ...]:
@@ -138,19 +156,25 @@ def reach(db: sqlite3.Connection, tag: str, expires_at: float) -> Mark:
         "expires = max(expires, excluded.expires) RETURNING generation, hard, soft",
         (text_out(tag), new_generation(), expires_at),
     ).fetchone()
-    return Mark(row[0], (0, row[1]), (0, row[2]))
+    return Mark(row[0], (0, row[1]), (0, row[2]), _sparing(db, text_out(tag)))
 
 
 def marks(db: sqlite3.Connection, tags: Sequence[str]) -> tuple[Mark | None, ...]:
     """The marks as they are; None where one is missing."""
     names = list(map(text_out, tags))
     rows = db.execute(
-        "SELECT tag, generation, hard, soft FROM marks "  # noqa: S608  question marks only
+        "SELECT tag, generation, hard, soft, position, etag "  # noqa: S608  question marks only
+        "FROM marks LEFT JOIN sparings USING (tag) "
         f"WHERE tag IN ({','.join('?' * len(names))})",
         names,
     )
-    found = {tag: Mark(generation, (0, hard), (0, soft)) for tag, generation, hard, soft in rows}
+    found = {row[0]: _mark(*row[1:]) for row in rows}
     return tuple(map(found.get, names))
+
+
+def _mark(generation: int, hard: int, soft: int, at: int | None, etag: bytes | None) -> Mark:
+    spared = None if at is None or etag is None else Sparing((0, at), text_in(etag))
+    return Mark(generation, (0, hard), (0, soft), spared)
 
 
 def renew(db: sqlite3.Connection, beat: Beat, now: float) -> None:
@@ -186,3 +210,4 @@ def trim(db: sqlite3.Connection, now: float) -> None:
         (now - JOURNAL_S, JOURNAL_RECORDS),
     )
     db.execute("DELETE FROM marks WHERE expires <= ?", (now,))
+    db.execute("DELETE FROM sparings WHERE tag NOT IN (SELECT tag FROM marks)")

@@ -10,26 +10,46 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Final, TypeVar
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Final, TypeVar
 
 from proxy.errors import CorruptEntryError
 from proxy.store.base import Clock
-from proxy.store.codec import text_in, text_out
+from proxy.store.heads import text_in, text_out
 from proxy.store.notes import check, check_amounts, check_value
 from proxy.store.sqlite_file import SqliteFile
 
 _PAGE: Final = 256
+_VALUES: Final = (
+    "SELECT key, value FROM notes WHERE space = ?1 AND expires > ?2 "
+    "AND (?3 IS NULL OR key > ?3) ORDER BY key LIMIT ?4"
+)
+_SUMS: Final = (
+    "SELECT key, field, amount FROM counters WHERE space = ?1 AND key IN "
+    "(SELECT DISTINCT key FROM counters WHERE space = ?1 AND expires > ?2 "
+    "AND (?3 IS NULL OR key > ?3) ORDER BY key LIMIT ?4) ORDER BY key"
+)
 _VALUE: Final = "SELECT value FROM notes WHERE space = ? AND key = ? AND expires > ?"
 _PUT: Final = "INSERT OR REPLACE INTO notes (space, key, value, expires) VALUES (?, ?, ?, ?)"
+_COUNTED: Final = "SELECT amount FROM counters WHERE space = ? AND key = ? AND expires > ?"
+_END: Final = "SELECT max(expires) FROM counters WHERE space = ? AND key = ?"
+_ADD: Final = (
+    "INSERT INTO counters (space, key, field, amount, expires) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (space, key, field) DO UPDATE SET amount = amount + excluded.amount "
+    "RETURNING amount"
+)
 
 Value = TypeVar("Value")
+_Row = tuple[Any, ...]
+"""Of any type: the file holds what was put in, whoever put it there."""
 _Where = tuple[str, bytes]
 """Space and key as they are bound."""
 
 
 class SqliteNotes:
-    """`read_s` bounds one look-up, `write_s` everything else; `clock` is shared by all processes."""
+    """`read_s` bounds one look-up, `write_s` everything else; `clock` is every process's."""
 
     def __init__(self, file: SqliteFile, *, clock: Clock, read_s: float, write_s: float) -> None:
         self._file = file
@@ -94,12 +114,7 @@ class SqliteNotes:
         """Every value with its key, a page at a time."""
         check(space)
         last: bytes | None = None
-        while rows := await self._page(
-            "SELECT key, value FROM notes WHERE space = ? AND expires > ? "
-            "AND (? IS NULL OR key > ?) ORDER BY key LIMIT ?",
-            space,
-            last,
-        ):
+        while rows := await self._page(_VALUES, space, last):
             last = rows[-1][0]
             for key, value in rows:
                 name = _name(key)
@@ -116,19 +131,80 @@ class SqliteNotes:
         added = [(text_out(field), float(amount)) for field, amount in amounts.items()]
         until = None if ttl_s is None else now + ttl_s
         sums = await self._write(lambda db: _add(db, where, added, now, until))
-        return dict(zip(amounts, map(_float, sums), strict=True))
+        return dict(zip(amounts, sums, strict=True))
 
     async def counters(self, space: str) -> AsyncIterator[tuple[str, dict[str, float]]]:
         """Every key with all its sums, a page of keys at a time."""
         check(space)
         last: bytes | None = None
-        while rows := await self._page(
-            "SELECT key, field, amount FROM counters WHERE space = ?1 AND key IN "
-            "(SELECT DISTINCT key FROM counters WHERE space = ?1 AND expires > ?2 "
-            "AND (?3 IS NULL OR key > ?4) ORDER BY key LIMIT ?5) ORDER BY key",
-            space,
-            last,
-        ):
+        while rows := await self._page(_SUMS, space, last):
             last = rows[-1][0]
-            for found in _by_key(rows):
-                yield found
+            for key, fields in groupby(rows, key=itemgetter(0)):
+                name, sums = _name(key), _sums(fields)
+                if name is not None and sums is not None:
+                    yield name, sums
+
+    async def _page(self, statement: str, space: str, last: bytes | None) -> Sequence[_Row]:
+        bound = (space, self._clock(), last, _PAGE)
+        return await self._file.run(
+            lambda db: db.execute(statement, bound).fetchall(), self._write_s, writes=False
+        )
+
+    async def _write(self, do: Callable[[sqlite3.Connection], Value]) -> Value:
+        return await self._file.run(do, self._write_s)
+
+
+def sweep(db: sqlite3.Connection, now: float) -> None:
+    """Remove what has expired."""
+    db.execute("DELETE FROM notes WHERE expires <= ?", (now,))
+    db.execute("DELETE FROM counters WHERE expires <= ?", (now,))
+
+
+def _delete(db: sqlite3.Connection, where: _Where, now: float) -> bool:
+    seen = (*where, now)
+    there = db.execute(f"{_VALUE} UNION ALL {_COUNTED}", (*seen, *seen)).fetchone() is not None
+    for table in ("notes", "counters"):
+        db.execute(f"DELETE FROM {table} WHERE space = ? AND key = ?", where)  # noqa: S608  ours
+    return there
+
+
+def _add(
+    db: sqlite3.Connection,
+    where: _Where,
+    added: Sequence[tuple[bytes, float]],
+    now: float,
+    until: float | None,
+) -> list[float]:
+    """The new sums in order; all counters of a key expire together."""
+    db.execute("DELETE FROM counters WHERE space = ? AND key = ? AND expires <= ?", (*where, now))
+    if until is not None:
+        db.execute("UPDATE counters SET expires = ? WHERE space = ? AND key = ?", (until, *where))
+    else:
+        (known,) = db.execute(_END, where).fetchone()
+        until = math.inf if known is None else known
+    return [
+        db.execute(_ADD, (*where, field, amount, until)).fetchone()[0] for field, amount in added
+    ]
+
+
+def _bytes(value: object) -> bytes:
+    if not isinstance(value, bytes):
+        raise CorruptEntryError("a note in the SQLite file holds no bytes")
+    return value
+
+
+def _name(key: object) -> str | None:
+    try:
+        return text_in(_bytes(key))
+    except (CorruptEntryError, UnicodeDecodeError):
+        return None
+
+
+def _sums(rows: Iterable[_Row]) -> dict[str, float] | None:
+    sums = {}
+    for _, field, amount in rows:
+        name = _name(field)
+        if name is None or not isinstance(amount, float):
+            return None
+        sums[name] = amount
+    return sums

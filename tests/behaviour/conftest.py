@@ -35,13 +35,13 @@ async def larder(origin: Origin, tmp_path: Path) -> AsyncIterator[StartLarder]:
         yield start
 
 
-@pytest.fixture(params=["sqlite", "redis"])
-async def shared(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """`store.shared` for both shared stores, one after the other."""
-    if request.param == "sqlite":
-        yield f"sqlite:{tmp_path / 'cache.db'}"
+@pytest.fixture(params=["none", "sqlite", "redis"])
+async def every_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """`store.shared` for no shared store and for both there are, one after the other."""
+    if request.param != "redis":
+        yield "none" if request.param == "none" else f"sqlite:{tmp_path / 'every.db'}"
         return
-    server = RedisServer(tmp_path / "redis")
+    server = RedisServer(tmp_path / "every")
     await server.start()
     yield server.url
     server.close()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.support.answers import Close, Send, answer
-from tests.support.http import Connection
-from tests.support.larder import StartLarder
+from tests.support.answers import Close, Hold, Send, answer
+from tests.support.http import Answer, Connection
+from tests.support.larder import StartLarder, until, x_cache
 from tests.support.origin import Origin
 
 FRESH = {"Cache-Control": "max-age=60"}
@@ -73,3 +74,54 @@ async def test_a_flood_of_interim_answers_is_a_502(larder: StartLarder, origin: 
         await client.ask("GET", "/db/a")
         told = await client.answer()
     assert (told.status, len(told.interim) < 12_000) == (502, True)
+
+
+MINE, THEIRS = {"Authorization": "Bearer 1"}, {"Authorization": "Bearer 2"}
+EARLY, LATE = (
+    b"HTTP/1.1 103 Early Hints\r\nLink: </%b>\r\nKeep-Alive: x\r\n\r\n" % name
+    for name in (b"early", b"late")
+)
+
+
+async def followed(
+    larder: StartLarder, origin: Origin, second: dict[str, str], third: dict[str, str]
+) -> list[Answer]:
+    """What three get that wait for one upstream call, when a hint comes before its answer.
+
+    The first asks with a credential; another hint came before the others.
+    """
+    hint, rest = asyncio.Event(), asyncio.Event()
+    head = answer("x", hold_head=rest, fields={"Cache-Control": "public, max-age=60"})
+    origin.reply((Send(EARLY), Hold(hint), Send(LATE), *head))
+    proxy = await larder()
+    async with AsyncExitStack() as stack:
+        opened = [Connection.open(proxy.app.proxy_url) for _ in range(3)]
+        clients = [await stack.enter_async_context(each) for each in opened]
+        await clients[0].ask("GET", "/db/a", MINE)
+        assert b"</early>" in await clients[0].reader.readuntil(b"\r\n\r\n")
+        for client, fields in zip(clients[1:], (second, third), strict=True):
+            await client.ask("GET", "/db/a", fields)
+        await until(lambda: proxy.app.readings().in_flight == 3)
+        hint.set()
+        assert b"</late>" in await clients[0].reader.readuntil(b"\r\n\r\n")
+        rest.set()
+        told = [await client.answer() for client in clients]
+    assert x_cache(*told) == ["MISS", "COLLAPSED", "COLLAPSED"]
+    return told
+
+
+async def test_who_waits_for_the_same_answer_hears_what_comes_meanwhile(
+    larder: StartLarder, origin: Origin
+) -> None:
+    _, second, third = await followed(larder, origin, MINE, MINE)
+    for told in (second, third):
+        assert [(each.status, each["Link"]) for each in told.interim] == [(103, "</late>")]
+        assert "keep-alive" not in told.interim[0].fields
+
+
+async def test_a_hint_is_not_told_to_whom_the_answer_may_not_be_for(
+    larder: StartLarder, origin: Origin
+) -> None:
+    """Only the answer itself says whether it is for other credentials, too."""
+    _, second, third = await followed(larder, origin, THEIRS, {})
+    assert (second.interim, third.interim) == ((), ())

@@ -115,12 +115,81 @@ async def test_a_malformed_trailer_section_breaks_the_answer_off(
     assert (await proxy.get("/db/a")).body == b"next"
 
 
-async def test_the_trailers_of_a_request_are_dropped(larder: StartLarder, origin: Origin) -> None:
-    """§6.5.1 allows it; they never become fields of the request."""
-    origin.reply(answer("x"))
+SUM = b"1\r\na\r\n0\r\nX-Sum: 1\r\nx-sum: \xe4\r\n\r\n"
+CHUNKED = {"Transfer-Encoding": "chunked"}
+
+
+async def test_the_trailers_of_a_request_go_up_behind_its_body(
+    larder: StartLarder, origin: Origin
+) -> None:
+    """§6.5; they never become fields of its head."""
+    origin.handler = lambda _: answer("x")
     proxy = await larder(OFF)
-    body = b"1\r\na\r\n0\r\nX-Sum: 1\r\n\r\n"
-    told = await proxy.ask("POST", "/db/a", {"Transfer-Encoding": "chunked"}, body)
+    told = await proxy.ask("POST", "/db/a", {**CHUNKED, "Trailer": "X-Sum"}, SUM)
     sent = origin.last
-    assert (told.status, sent.body, sent.trailers) == (200, b"a", NO_FIELDS)
+    assert (told.status, sent.body, sent.fields.get("trailer")) == (200, b"a", "X-Sum")
+    assert sent.trailers == Fields([("X-Sum", "1"), ("x-sum", "\xe4")])
     assert "x-sum" not in sent.fields
+    await proxy.ask("POST", "/db/a", CHUNKED, b"0\r\n\r\n")
+    assert origin.last.trailers == NO_FIELDS
+
+
+FORBIDDEN = [
+    *("Host", "Content-Length", "Transfer-Encoding", "Trailer", "TE", "Connection", "Upgrade"),
+    *("Authorization", "Cookie", "Proxy-Authorization", "X-Api-Key", "Content-Type", "Range"),
+    *("Content-Encoding", "If-None-Match", "If-Match", "Cache-Control", "Expect", "Max-Forwards"),
+    *("X-Forwarded-For", "Forwarded", "x_forwarded_host", "X-HTTP-Method-Override", "Via"),
+    *("X-Set", "X-Gone", "X-Private"),
+]
+
+
+async def test_fields_that_must_not_be_trailers_do_not_go_up(
+    larder: StartLarder, origin: Origin
+) -> None:
+    """§6.5.1: an upstream that merged them would see another request than the proxy did.
+
+    Nor do those that the upstream's rules set or remove, or that Connection names.
+    """
+    origin.reply(answer("x"))
+    proxy = await larder(OFF, upstream="headers: {set: {x-set: ours}, remove: [x-gone]}")
+    section = "".join(f"{name}: 9\r\n" for name in FORBIDDEN) + "X-Sum: 1\r\n\r\n"
+    fields = {**CHUNKED, "Connection": "X-Private"}
+    told = await proxy.ask("POST", "/db/a", fields, b"1\r\na\r\n0\r\n" + section.encode())
+    sent = origin.last
+    assert (told.status, sent.body, sent.trailers) == (200, b"a", Fields([("X-Sum", "1")]))
+    assert (sent.fields.get("x-set"), "x-gone" in sent.fields) == ("ours", False)
+
+
+async def test_trailers_of_a_body_that_was_read_for_a_key_are_dropped(
+    larder: StartLarder, origin: Origin
+) -> None:
+    """They are in no key, so they must not shape what is stored; §6.5.1 lets them go."""
+    origin.reply(answer("x"))
+    proxy = await larder("- {name: all, match: 'POST /{any:path}', ttl: 5m}")
+    told = [await proxy.ask("POST", "/db/a", CHUNKED, SUM) for _ in range(2)]
+    assert [each["X-Cache"] for each in told] == ["MISS", "HIT"]
+    assert (origin.last.body, origin.last.trailers) == (b"a", NO_FIELDS)
+
+
+async def test_trailers_of_a_body_that_is_streamed_into_a_fetch_are_dropped(
+    larder: StartLarder, origin: Origin
+) -> None:
+    origin.reply(answer("x"))
+    proxy = await larder("- {name: all, match: 'POST /{any:path}', key: one, ttl: 5m}")
+    told = [await proxy.ask("POST", "/db/a", CHUNKED, SUM) for _ in range(2)]
+    assert [each["X-Cache"] for each in told] == ["MISS", "HIT"]
+    assert (origin.last.body, origin.last.trailers) == (b"a", NO_FIELDS)
+
+
+@pytest.mark.parametrize("section", [BROKEN["folded"], BROKEN["bare-lf"]], ids=["folded", "lf"])
+async def test_a_request_with_malformed_trailers_is_never_whole_for_the_upstream(
+    larder: StartLarder, origin: Origin, section: bytes
+) -> None:
+    proxy = await larder(OFF)
+    async with Connection.open(proxy.app.proxy_url) as client:
+        await client.ask("POST", "/db/a", CHUNKED, b"1\r\na\r\n")
+        await origin.received(1)
+        await client.send(section)
+        assert (await client.answer()).status == 400
+    await origin.closed(1)
+    assert not origin.last.whole

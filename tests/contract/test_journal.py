@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from proxy.messages import START
-from proxy.store.base import Beat, Fact, FactKind, SharedStore
+from proxy.store.base import Beat, Fact, FactKind, Mark, SharedStore
+from proxy.store.facts import Latest
 from proxy.store.redis import RedisStore
 from proxy.store.sqlite import SqliteStore
 from tests.support.redis_server import RedisServer
@@ -72,6 +73,35 @@ async def test_marks_are_raised_and_never_lowered(store: SharedStore) -> None:
     assert (hard.hard, hard.soft) == (second, START)
     assert (soft.hard, soft.soft) == (START, second)
     assert (hard.generation, soft.generation) == tuple(m.generation for m in reach.marks)
+
+
+SPARING = {
+    "one": ["a"],
+    "again": ["a", "a"],
+    "another": ["a", "b"],
+    "and-back": ["a", "b", "a"],
+    "none-between": ["a", "", "a"],
+}
+
+
+@pytest.mark.parametrize("etags", SPARING.values(), ids=SPARING)
+@pytest.mark.parametrize("backwards", [False, True])
+async def test_a_mark_tells_which_etag_was_spared(
+    store: SharedStore, etags: list[str], backwards: bool
+) -> None:
+    """Of two that differ the earlier spares nobody; in whatever order they are confirmed."""
+    begun = await store.reach(["t"], time.time() + 60)
+    facts = [Fact(FactKind.TAG, "t", unless=f"{etag}\u2603 {etag}" * bool(etag)) for etag in etags]
+    stated = [(fact, await store.append([fact])) for fact in facts]
+    latest = Latest()
+    for fact, position in reversed(stated) if backwards else stated:
+        await store.confirm([fact], position)
+        latest = latest.raised(fact, position)
+    generation = begun.marks[0].generation
+    mark = Mark(generation, latest.hard, latest.soft, latest.sparing)
+    assert await store.marks(["t"]) == (mark,)
+    assert (await store.reach(["t"], time.time() + 60)).marks == (mark,)
+    assert (await store.tail(60))[-1].facts == (facts[-1],)
 
 
 async def test_reach_reads_the_end_and_keeps_the_generation(store: SharedStore) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from tests.property.coherence_history import FACTS
+from tests.property.coherence_history import FACTS, SPARING
 from tests.property.coherence_model import Model
 
 
@@ -29,6 +29,10 @@ def state(model: Model, i: int) -> None:
 
 def prefix(model: Model, i: int) -> None:
     model.state(i, FACTS[3])
+
+
+def sparing(model: Model, i: int) -> None:
+    model.state(i, SPARING)
 
 
 def others(model: Model, i: int) -> None:
@@ -151,7 +155,14 @@ def trimmed_before_it_was_read(model: Model, i: int) -> None:
 Event = Callable[[Model, int], None]
 BLOWS: Final[tuple[Event, ...]] = (
     *((state,) * 4),
-    *(prefix, evicted_and_made_anew, flushed_and_begun_by_one_behind, back_from_a_snapshot),
+    *(
+        prefix,
+        sparing,
+        sparing,
+        evicted_and_made_anew,
+        flushed_and_begun_by_one_behind,
+        back_from_a_snapshot,
+    ),
     *(cut_off_while, ended_while_cut_off, trimmed_before_it_was_read),
 )
 """What the protocol is there for."""

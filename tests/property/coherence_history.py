@@ -20,6 +20,13 @@ FACTS = (
     Fact(FactKind.TAG, "another of no answer"),
     Fact(FactKind.TAG, "a third of no answer"),
 )
+SPARING = Fact(FactKind.TAG, "t0", unless="e0")
+"""Spares every other answer: see `etag_of`."""
+
+
+def etag_of(began: int) -> str:
+    """The ETag of what a fetch that began then reads."""
+    return f"e{began % 2}"
 
 
 def tags_of(key: int) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from tests.property.coherence_history import (
     MAX_LAG,
     Instance,
     Invalidation,
+    etag_of,
     speaks_of,
     tags_of,
 )
@@ -173,7 +174,14 @@ class Model:
             return
         key, began, born = instance.fetches.pop(which % len(instance.fetches))
         body = b"%d" % began
-        entry = stored(body, tags=tags_of(key), born=born, url=f"/{key}", lifetime=1e6)
+        entry = stored(
+            body,
+            fields={"ETag": f'"{etag_of(began)}"'},
+            tags=tags_of(key),
+            born=born,
+            url=f"/{key}",
+            lifetime=1e6,
+        )
         self.began[body] = began
 
         async def keep() -> None:
@@ -276,7 +284,8 @@ class Model:
         self.served += 1
         began = self.began[found.entry.body]  # type: ignore[union-attr]  # answers only
         for stated in self.stated:
-            about = speaks_of(stated.fact, key) and began < stated.called
+            spared = stated.fact.unless == etag_of(began)
+            about = speaks_of(stated.fact, key) and began < stated.called and not spared
             if about and stated.acknowledged is not None and stated.acknowledged <= asked:
                 assert not stated.holds_for(instance, now), (stated, instance.name, found)
 

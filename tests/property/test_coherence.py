@@ -20,13 +20,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from proxy.store.base import Fact
 from tests.property import coherence_events as events
 from tests.property.coherence_events import BLOWS, THEN, Event
-from tests.property.coherence_history import FACTS, KEYS
+from tests.property.coherence_history import FACTS, KEYS, SPARING
 from tests.property.coherence_model import Model
 from tests.support.sim_shared import Fate
 
 instances = st.integers(0, 2)
 keys = st.sampled_from([0, 0, 0, *range(len(KEYS))])
-facts = st.sampled_from([FACTS[0], FACTS[0], *FACTS[:4]])
+facts = st.sampled_from([FACTS[0], FACTS[0], SPARING, *FACTS[:4]])
 fates = st.sampled_from([Fate.DONE] * 8 + [Fate.REFUSED, Fate.ANSWER_LOST])
 
 SEVERAL: Final = ("marks", "reach", "read")

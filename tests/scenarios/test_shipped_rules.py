@@ -64,7 +64,7 @@ def key(*request: object, **changes: object) -> object:
 
 def test_the_file_loads_with_no_environment_at_all() -> None:
     assert [upstream.name for upstream in config().upstreams] == [
-        "google_sdm", "openai", "suno", "kling", "db",
+        "google_sdm", "openai", "suno", "kling", "db", "timelapse", "studio",
     ]  # fmt: skip
 
 
@@ -125,6 +125,7 @@ def test_the_file_loads_with_no_environment_at_all() -> None:
         ("dashboard", "GET", "/db/organizations/7/dashboard", None),
         ("lead-write", "PUT", "/db/organizations/7/leads/1", {}),
         ("db", "GET", "/db/anything/else", None),
+        ("sms", "POST", "/db/sms", {"lead_id": 7, "template": "hello"}),
     ],
 )  # fmt: skip
 def test_routes(route: str, method: str, target: str, body: object) -> None:

@@ -153,6 +153,7 @@ async def serving(
     env: Mapping[str, str],
     clock: Callable[[], float] | None = None,
     drain_s: float = 5.0,
+    lane_bytes: int = 1 << 20,
 ) -> AsyncIterator[Larder]:
     """Run the program on free ports with this rule file."""
     settings = Settings(
@@ -162,6 +163,7 @@ async def serving(
         log=LogFormat.JSON,
         log_level=logging.INFO,
         drain_s=drain_s,
+        lane_bytes=lane_bytes,
     )
     environment = {"LARDER_SECRET": SECRET, **env}
     async with contextlib.AsyncExitStack() as stack:

@@ -33,6 +33,9 @@ from proxy.store.base import (
     TierStatus,
 )
 from proxy.store.entry_info import EntryInfo
+from proxy.store.facts import Latest
+from proxy.store.memory_notes import MemoryNotes
+from proxy.store.notes import Notes
 from tests.support.clock import ManualClock
 
 Value = TypeVar("Value")
@@ -122,6 +125,7 @@ class SimStore:
         self.instance = instance
         self.epoch = ""
         self.run = 0
+        self.notes: Notes = MemoryNotes()
         self.waits: list[float] = []
         """How long each read would have waited for a first record."""
 
@@ -279,8 +283,9 @@ class SimStore:
             self.world.data.wide[fact] = max(known, position)
             return
         mark = self._mark(fact.value)
+        latest = Latest(mark.hard, mark.soft, mark.sparing).raised(fact, position)
         self.world.data.marks[fact.value] = Mark(
-            mark.generation, max(mark.hard, position), mark.soft
+            mark.generation, latest.hard, latest.soft, latest.sparing
         )
         if fact.value == EVERYTHING:
             wide = self.world.data.wide

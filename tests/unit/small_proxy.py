@@ -11,18 +11,22 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from proxy.client import BodySource, Reply
+from proxy.deriving import Deriving
 from proxy.edges.server import ProxyServer
 from proxy.exchange import Exchange
 from proxy.fetching import Fetcher
 from proxy.flow import tasks
+from proxy.flow.background import Background
 from proxy.flow.broadcast import PATIENCE_S
 from proxy.flow.connection import Connector
 from proxy.flow.flights import Flights
 from proxy.flow.upstream import Chance, UpstreamClient
+from proxy.inner import Inner
 from proxy.messages import Request
 from proxy.outcomes import ExchangeRecord
 from proxy.shelf import Shelf
 from proxy.store.cache import Cache
+from proxy.store.delayed import Delayed
 from proxy.store.memory import MemoryStore
 from proxy.turn import Landing, World
 from tests.support.clock import ManualClock
@@ -41,6 +45,7 @@ class SmallProxy:
     cache: Cache
     flights: Flights[Landing]
     exchange: Exchange
+    background: Background
     records: list[ExchangeRecord] = field(default_factory=list)
     begun: int = 0
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -110,13 +115,18 @@ async def small_proxy(
         return task
 
     flights: Flights[Landing] = Flights(spawn, clock)
+    shelf = Shelf(cache=cache, clock=clock, dice=dice)
+    background = Background(spawn)
+    deriving = Deriving(cache=cache, shelf=shelf, background=background, clock=clock)
     exchange = Exchange(
         world_of(text, origin.url, connector, clock),
         cache=cache,
         flights=flights,
         fetcher=Fetcher(
             cache=cache,
-            shelf=Shelf(cache=cache, clock=clock, dice=dice),
+            delayed=Delayed(cache, clock, spawn=tasks.spawn),
+            shelf=shelf,
+            deriving=deriving,
             clock=clock,
             max_object=MAX_OBJECT,
             patience=patience,
@@ -124,7 +134,8 @@ async def small_proxy(
         clock=clock,
         timer=clock,
     )
-    proxy = SmallProxy("", cache, flights, exchange)
+    deriving.inner = Inner(exchange)
+    proxy = SmallProxy("", cache, flights, exchange, background)
     exchange.observe(proxy.observe)
     server = ProxyServer(proxy.handle, scheme="http")
     listener = await asyncio.get_running_loop().create_server(server, LOOPBACK, 0)

@@ -95,3 +95,42 @@ async def test_a_large_body_is_parsed_beside_the_loop() -> None:
 async def test_what_the_client_asks_of_the_cache_comes_first() -> None:
     _, found = await asked(Client('{"x":1}'), **{"cache-control": "no-store"})
     assert found is Bypass.NO_STORE
+
+
+SESSIONS = config_of("""
+sessions: {from: [header.x-sid, cookie.sid], issue: cookie}
+upstreams:
+  api:
+    url: http://up.test
+    routes:
+      - {name: mine, match: GET /mine, ttl: 5m, scope: session}
+      - {name: keyed, match: POST /keyed, ttl: 5m, key: "of:{session}:{body.p}"}
+      - {name: tells, match: POST /tells, invalidate: {tags: ["of:{session}"]}}
+      - {name: off, match: GET /off, ttl: off, scope: session}
+      - {name: all, ttl: 5m}
+""")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "fields", "issued"),
+    [
+        ("GET", "/api/mine", {}, True),
+        ("POST", "/api/keyed", JSON, True),
+        ("GET", "/api/mine", {"X-Sid": "mine"}, False),
+        ("POST", "/api/tells", {}, False),
+        ("GET", "/api/off", {}, False),
+        ("GET", "/api/all", {}, False),
+    ],
+)
+async def test_a_session_id_is_issued_where_one_is_looked_up_by(
+    method: str, path: str, fields: dict[str, str], issued: bool
+) -> None:
+    found = SESSIONS.router.find(request(method, path, fields=fields, body='{"p":1}'))
+    assert found is not None
+    source: BodySource = Client('{"p":1}' if method == "POST" else b"")  # type: ignore[assignment]
+    match, identity = await identified(SESSIONS, *found, source, asyncio.Lock())
+    session = match.subject.request.session
+    assert (match.issued, session is not None) == (issued, issued)
+    if issued:
+        assert isinstance(identity, Identity)
+        assert match.subject.session == session

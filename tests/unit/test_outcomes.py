@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from proxy.outcomes import Bypass, Forward, NotServed, NotStored, Reason, Refusal
+from proxy.outcomes import Bypass, Forward, NotServed, NotStored, Reason, Refusal, Repeat
 
-KINDS = (Bypass, NotStored, NotServed, Refusal)
+KINDS = (Bypass, NotStored, NotServed, Refusal, Repeat)
 
 
 @pytest.mark.parametrize("reason", [each for kind in KINDS for each in kind], ids=repr)

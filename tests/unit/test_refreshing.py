@@ -22,7 +22,13 @@ upstreams:
     url: ORIGIN
     mount: /db
     routes:
-      - {name: ask, match: POST /ask, ttl: 60s, scope: shared, stale: {while_revalidate: 60s}}
+      - name: ask
+        match: POST /ask
+        ttl: 60s
+        scope: shared
+        refresh: {ahead: 1%}
+        stale: {while_revalidate: 60s}
+      - {name: buy, match: POST /buy, ttl: 60s, scope: shared, stale: {while_revalidate: 60s}}
       - {name: swr, match: GET /swr, ttl: 60s, scope: shared, stale: {while_revalidate: 60s}}
       - name: slides
         match: GET /slides
@@ -47,6 +53,17 @@ async def test_a_stale_post_is_refreshed_without_conditions(
         await proxy.landed()
         assert (await client.post("/db/ask", b"?")).body == b"new"
     assert "if-none-match" not in origin.last.fields
+
+
+async def test_no_post_is_repeated_behind_unless_its_route_says_so(
+    origin: Origin, clock: ManualClock
+) -> None:
+    origin.reply(answer(b"old"), answer(b"new"))
+    async with small_proxy(RULES, origin, clock) as proxy, Client(proxy.url) as client:
+        await client.post("/db/buy", b"?")
+        clock.advance(70)
+        told = await client.post("/db/buy", b"?")
+        assert (told["X-Cache"], told.body) == ("MISS", b"new")
 
 
 async def test_a_stale_head_is_refreshed_by_a_get(origin: Origin, clock: ManualClock) -> None:

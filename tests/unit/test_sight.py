@@ -113,3 +113,11 @@ async def test_flights_for_ranges_are_nobody_elses() -> None:
     ]
     places = {(await looked(None, **fields))[0].place.digest for fields in asked}
     assert len(places | {PLACE.digest, PLACE.part.digest}) == len(asked) + 2
+
+
+@pytest.mark.parametrize(("since", "served"), [(NOW, True), (NOW + 1, False)])
+async def test_a_session_is_served_nothing_of_an_earlier_life(since: float, served: bool) -> None:
+    found = Found(replace(MINE, request_time=NOW), Tier.MEMORY)
+    ended = Sight(PLACE, None, missing=NotServed.SESSION_ENDED)
+    sight = sighted(ROUTE, PLACE, found, since)
+    assert (sight.stored is not None, sight == ended) == (served, not served)

@@ -8,6 +8,7 @@ from proxy.outcomes import Bypass
 from proxy.turn import client_bypass
 from tests.support.build import request
 from tests.unit.caching.table import table
+from tests.unit.rules.support import matched, route_config
 
 BYPASSES = table(
     ("plain", "9111 §4", {}, None),
@@ -33,4 +34,12 @@ BYPASSES = table(
 
 @pytest.mark.parametrize(("fields", "expected"), BYPASSES)
 def test_what_goes_past_the_cache(fields: dict[str, str], expected: Bypass | None) -> None:
-    assert client_bypass(request(fields=fields)) is expected
+    match = matched(route_config("ttl: 1m", match="/a"), request(target="/api/a", fields=fields))
+    assert client_bypass(match) is expected
+
+
+@pytest.mark.parametrize("name", ["If-Match", "If-Unmodified-Since"])
+def test_conditions_on_an_etag_of_ours_are_judged_here(name: str) -> None:
+    config = route_config("etag: content", match="/a")
+    match = matched(config, request(target="/api/a", fields={name: "*"}))
+    assert client_bypass(match) is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from proxy.outcomes import Forward, NotStored, Outcome, Tier
 from proxy.visit import Visit
 from tests.support.build import request
@@ -45,3 +47,38 @@ def test_the_upstreams_status_is_told_only_of_what_went_forward() -> None:
     assert told.story().forward_status is None
     told.forward = Forward.STALE
     assert (told.story().forward_status, told.story().tier) == (200, Tier.MEMORY)
+
+
+COSTLY = "ttl: 1m\ncost: {miss: 20, hit: 1}"
+MICROS = 1_000_000
+
+
+def test_what_comes_from_the_cache_costs_a_hit_and_saves_the_rest() -> None:
+    told = visit()
+    told.route = match(COSTLY).route
+    told.spares(20.0 * MICROS)
+    record = told.record(6.0, received=0, sent=0)
+    assert (record.unit, record.cost, record.saved) == ("credits", MICROS, 19 * MICROS)
+    assert (told.story().cost, told.story().saved) == (MICROS, 19 * MICROS)
+
+
+@pytest.mark.parametrize(
+    ("follower", "status", "cost", "saved"),
+    [(False, 200, 20, None), (False, 500, 0, None), (True, 200, 1, 19), (True, 500, 1, 0)],
+)
+def test_who_waits_along_pays_for_a_hit(
+    follower: bool, status: int, cost: int, saved: int | None
+) -> None:
+    found = match(COSTLY)
+    told = visit()
+    told.route = found.route
+    told.charged(None, status, follower=follower)
+    assert (told.cost, told.saved) == (cost * MICROS, None if saved is None else saved * MICROS)
+
+
+def test_where_nothing_costs_nothing_is_told() -> None:
+    told = visit()
+    told.route = match().route
+    told.spares(0.0)
+    record = told.record(6.0, received=0, sent=0)
+    assert (told.story().cost, record.unit, record.cost) == (None, "", 0)

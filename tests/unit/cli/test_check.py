@@ -55,3 +55,13 @@ def test_a_missing_file_is_a_problem_too(larder: CommandLine, tmp_path: Path) ->
     ran = larder.run("check", str(tmp_path / "nope.yaml"))
     assert ran.code == 1
     assert "nope.yaml" in ran.err
+
+
+def test_what_is_right_and_probably_not_meant_is_a_warning(
+    larder: CommandLine, rules: Path
+) -> None:
+    rules.write_text(f"{RIGHT}warm: [{{get: /db/scenes/7}}]\n")
+    ran = larder.run("check", str(rules))
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines()[1].startswith("warning: warm: `scenes` keeps answers apart")
+    assert len(larder.run("check", str(rules), "--json").json["warnings"]) == 1

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from proxy.cli.client import AdminClient
+from proxy.cli.client import AbsentError, AdminClient
 from proxy.errors import SettingsError
 from tests.support.cli import CONFIG, CommandLine, admin_api
 from tests.support.control import SmallProgram
@@ -59,3 +61,10 @@ async def test_another_server_is_recognised(larder: CommandLine, body: str) -> N
 def test_a_wrong_url_is_refused(url: str) -> None:
     with pytest.raises(SettingsError, match="--admin: must be http://HOST:PORT"):
         AdminClient(url)
+
+
+async def test_what_is_not_there_is_told_apart() -> None:
+    async with admin_api(SmallProgram(CONFIG)) as url:
+        client = AdminClient(url)
+        with pytest.raises(AbsentError, match="nothing is known"):
+            await asyncio.to_thread(client.delete, f"/api/sessions/{'0' * 24}")

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from proxy.cli.explain import as_text
+from proxy.edges.explain import explain, make_request
+from proxy.messages import Alias
 from tests.support.cli import CONFIG, CommandLine, admin_api
-from tests.support.control import SmallProgram, keep, stored
+from tests.support.control import NOW, SmallProgram, keep, stored
+from tests.support.rules import config_of
 
 RULES = """
 upstreams:
@@ -108,3 +112,63 @@ async def test_live_without_an_address_asks_the_default_one(larder: CommandLine)
         larder.env(LARDER_ADMIN=url.removeprefix("http://"))
         ran = await larder.ask("explain", "GET", "/db/scenes/7", "--live")
     assert "plan      fetch" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("session", "line"),
+    [
+        (None, []),
+        ({"digest": "5e55", "issued": None}, ["session   5e55"]),
+        ({"digest": None, "issued": None}, ["session   none"]),
+        (
+            {"digest": "5e55", "issued": "cookie.sid"},
+            ["session   none: a new one is issued in cookie.sid"],
+        ),
+        (
+            {"digest": "5e55", "issued": None, "life": None},
+            ["session   5e55, its life begins with this request"],
+        ),
+        (
+            {"digest": "5e55", "issued": None, "life": {"age_s": 90, "idle_s": 30}},
+            ["session   5e55, age 1m 30s, idle 30s"],
+        ),
+    ],
+)
+def test_the_session(session: dict[str, object] | None, line: list[str]) -> None:
+    said = explain(CONFIG, make_request("GET", "/db/scenes/7", [], "")).said
+    told = as_text({**said, "session": session})
+    assert [each for each in told if each.startswith("session")] == line
+
+
+ALIASED = config_of("""
+    upstreams:
+      db:
+        url: http://db.test
+        routes:
+          - name: by-id
+            match: GET /calls/{id}
+            key: "call:{path.id}"
+            ttl: 1m
+            aliases: ["call:lead:{response.body.id}"]
+          - {name: by-lead, match: "GET /leads/{id}", key: "call:lead:{path.id}", ttl: 1m}
+    """)
+
+
+async def test_live_tells_what_an_alias_led_to(larder: CommandLine) -> None:
+    program = SmallProgram(ALIASED)
+    async with admin_api(program) as url:
+
+        async def digest(target: str) -> bytes:
+            ran = await larder.ask("explain", "GET", target, "--admin", url, "--json")
+            return bytes.fromhex(ran.json["key"]["digest"])
+
+        own, other = await digest("/db/calls/7"), await digest("/db/leads/7")
+        rules = ALIASED.router.routes(ALIASED.upstreams[0])[0].digest
+        entry = stored(route_digest=rules, route="by-id", head="call:7", aliases=(other,))
+        keep(program.cache, own, entry)
+        keep(program.cache, other, Alias(target=own, route_digest=rules, expires_at=NOW + 60))
+        by_id = await larder.ask("explain", "GET", "/db/calls/7", "--admin", url)
+        by_lead = await larder.ask("explain", "GET", "/db/leads/7", "--admin", url)
+    assert "an alias led to it: by-id, call:7" in by_lead.out
+    assert "plan      serve, hit" in by_lead.out
+    assert "an alias" not in by_id.out

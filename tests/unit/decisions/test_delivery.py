@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -105,6 +106,24 @@ def test_the_fields_a_client_gets(
     out = client_fields(None, 200, as_fields(fields), story, NOW)
     assert {name: out.get(name) for name in expected} == expected
     assert out.names() & {"connection", "te", "x-a", "content-length"} == set()
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"cost": 1_000_000, "saved": 19_500_000}, ("1", "credits", "19.5")),
+        ({"cost": 20_000_000}, ("20", "credits", None)),
+        ({}, (None, None, None)),
+    ],
+)
+def test_costs_are_told_as_far_as_they_are_known(
+    changes: dict[str, Any], expected: tuple[str | None, ...]
+) -> None:
+    route = route_of("ttl: 1m\ncost: {miss: 20, hit: 1}")
+    theirs = as_fields({"X-Cost": "9", "x-cost-saved": "9"})
+    out = client_fields(route, 200, theirs, replace(HIT, **changes), NOW)
+    names = ("x-cost", "x-cost-unit", "x-cost-saved")
+    assert tuple(out.get(name) for name in names) == expected
 
 
 @pytest.mark.parametrize(("status", "cache"), [(200, "public, max-age=9"), (404, "private")])

@@ -134,6 +134,14 @@ def test_what_is_kept_knows_whence_it_came() -> None:
     assert made.route_digest == route_of(TIMED).digest
 
 
+def test_what_is_kept_tells_what_it_cost_and_what_was_asked() -> None:
+    lines = f"{TIMED}\ncost: {{miss: 20, hit: 1}}\nparams: [query.b, query.none]"
+    made = kept(lines, {})
+    assert isinstance(made, StoredResponse)
+    assert (made.cost, made.params) == (20_000_000.0, (("query.b", "1"),))
+    assert made.created_at == made.response_time
+
+
 def test_the_age_an_answer_came_with_counts() -> None:
     """RFC 9111 §4.2.3."""
     made = kept(HTTP, {**FRESH, "Age": "50"})

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from proxy.caching.directives import NOTHING_ASKED, request_directives
-from proxy.decisions.lookup import Fetch, LookupPlan, Refuse, Serve, plan_lookup
+from proxy.decisions.lookup import Fetch, LookupPlan, Refuse, Serve, alone, plan_lookup
 from proxy.outcomes import Forward, NotServed, Outcome, Refusal
 from tests.support.build import request, stored
 from tests.support.clock import NOW
@@ -167,3 +167,26 @@ def test_only_methods_that_may_be_answered_304_are_sent_with_a_condition(
     plan = plan_lookup(request(method), NOTHING_ASKED, FRESH, NOW + 100)
     assert isinstance(plan, Fetch)
     assert (plan.validate is FRESH, plan.fallback is FRESH) == (validates, True)
+
+
+@pytest.mark.parametrize(
+    ("plan", "expected"),
+    [
+        pytest.param(Serve(FRESH, Outcome.HIT), Serve(FRESH, Outcome.HIT), id="served"),
+        pytest.param(
+            Serve(SWR, Outcome.HIT, refresh=True, validate=SWR),
+            Serve(SWR, Outcome.HIT),
+            id="not-renewed",
+        ),
+        pytest.param(
+            DECLINED,
+            Fetch(Forward.REQUEST, NotServed.DECLINED, joinable=False),
+            id="neither-validated-nor-a-fallback",
+        ),
+        pytest.param(REFUSED, REFUSED, id="refused"),
+    ],
+)
+def test_what_answers_another_request_is_served_as_it_stands_or_not_at_all(
+    plan: LookupPlan, expected: LookupPlan
+) -> None:
+    assert alone(plan) == expected

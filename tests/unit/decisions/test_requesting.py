@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.decisions.requesting import CLAIMS, CONDITIONS, upstream_fields
+from proxy.decisions.requesting import CLAIMS, CONDITIONS, upstream_fields, upstream_trailers
+from proxy.decisions.trailing import NOT_IN_TRAILERS
 from proxy.fields import Fields
 from proxy.messages import CacheKey
+from proxy.rules.misleading import OVERRIDE_FIELDS
 from tests.support.build import request, stored
 from tests.unit.decisions.routed import HTTP, TIMED, match, upstream_of
 
@@ -160,3 +162,14 @@ def test_max_forwards_is_counted_down(method: str, came: str, goes: str) -> None
     asked = request(method, fields={"Max-Forwards": came})
     made = upstream_fields(upstream_of(""), match(HTTP).route, asked, None, None)
     assert made.get("max-forwards") == goes
+
+
+def test_which_trailers_of_a_request_go_up() -> None:
+    """RFC 9110 §6.5.1: none that means something in a head."""
+    stays = [*CONDITIONS, *CLAIMS, *NOT_IN_TRAILERS, *OVERRIDE_FIELDS, "x-api-key", "X-Hop"]
+    lines = [(name, "1") for name in (*stays, "X_Forwarded_For", "x-set", "X-Gone")]
+    upstream = upstream_of("headers: {set: {x-set: a}, remove: [x-gone]}")
+    asked = request("POST", fields={"Connection": "x-hop"})
+    trailers = Fields([*lines, ("X-Sum", "1"), ("x-sum", "2")])
+    told = upstream_trailers(upstream, asked, trailers)
+    assert told == Fields([("X-Sum", "1"), ("x-sum", "2")])

@@ -23,6 +23,9 @@ def test_the_states_are_words() -> None:
 def test_the_program_and_its_small_sister_are_controls() -> None:
     """Their signatures are held by mypy; that each member exists is held here too."""
     members = {name for name in vars(Control) if not name.startswith("_")}
-    assert members == {"cache", "stats", "metrics", "config", "state", "readings", "reload"}
+    assert members == {
+        *("cache", "stats", "metrics", "config", "state", "readings", "reload"),
+        *("sessions", "session_stats", "accounts"),
+    }
     assert members <= set(dir(SmallProgram)) | set(SmallProgram.__annotations__)
     assert members - {"cache", "stats", "metrics"} <= set(dir(App))

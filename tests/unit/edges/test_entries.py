@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from typing import Any
 
 import pytest
@@ -45,7 +45,11 @@ async def _listing(found: Iterable[EntryInfo]) -> AsyncIterator[EntryInfo]:
 
 
 async def _page(found: Iterable[EntryInfo], **members: object) -> dict[str, Any]:
-    return await entries.page(_listing(found), members, CONFIG, NOW)
+    return await entries.page(_listing(found), members, CONFIG, NOW, _hits)
+
+
+async def _hits(keys: Collection[bytes]) -> dict[bytes, int | None]:
+    return {key: int.from_bytes(key, "big") * 10 for key in keys}
 
 
 async def test_pages_go_by_key_and_list_each_entry_once() -> None:
@@ -88,6 +92,7 @@ async def test_no_secret_in_a_listing() -> None:
         "head": "GET db/x",
         "url": "/x?api_key=***",
         "route": "db",
+        "provider": "",
         "tier": "memory",
         "kind": "response",
         "method": "GET",
@@ -95,6 +100,11 @@ async def test_no_secret_in_a_listing() -> None:
         "body_bytes": 5,
         "ttl_s": 50.0,
         "expires_s": 50.0,
+        "state": "fresh",
+        "created_at": None,
+        "cost": 0,
+        "params": {},
+        "hits": 10,
         "tags": ["*", "@url:db /x?token=***"],
     }
 
@@ -110,6 +120,47 @@ def test_a_variants_entry_names_what_selects() -> None:
     variants = Variants(names=("accept-language",), expires_at=NOW + 5)
     said = entries.described(b"\0" * 32, variants, Tier.MEMORY, NOW, soft=False)
     assert (said["kind"], said["selecting"]) == ("variants", ["accept-language"])
+
+
+def test_where_it_is_from_what_it_cost_and_what_was_asked() -> None:
+    said = entries.described(
+        b"\0" * 32,
+        _stored(
+            tags=("*", "@upstream:suno", "@session:abc"),
+            cost=20_500_000.0,
+            created_at=NOW - 60,
+            params=(("body.model", "v4"), ("body.note", "Bearer hunter2hunter2")),
+        ),
+        Tier.MEMORY,
+        NOW,
+        soft=False,
+    )
+    assert (said["provider"], said["cost"], said["created_at"]) == ("suno", 20.5, NOW - 60)
+    assert said["params"] == {"body.model": "v4", "body.note": "Bearer ***"}
+    assert said["session"] == "@session:abc"
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "soft", "state"),
+    [(60.0, False, "fresh"), (5.0, False, "stale"), (60.0, True, "soft-purged")],
+)
+def test_the_state_of_an_entry(lifetime: float, soft: bool, state: str) -> None:
+    entry = _stored(lifetime=lifetime)
+    said = entries.described(b"\0" * 32, entry, Tier.MEMORY, NOW, soft=soft)
+    assert said["state"] == state
+
+
+async def test_a_key_is_found_by_how_it_begins() -> None:
+    keys = [b"a" * 32, b"a" * 31 + b"b", b"b" * 32]
+    found = [EntryInfo.of(key, _stored(), Tier.MEMORY) for key in keys]
+    assert await entries.find_key((b"b" * 8).hex(), _listing(found)) == b"b" * 32
+    assert await entries.find_key((b"c" * 32).hex(), _listing(found)) == b"c" * 32
+    with pytest.raises(ApiError, match="several"):
+        await entries.find_key((b"a" * 8).hex(), _listing(found))
+    with pytest.raises(ApiError, match="nothing is stored"):
+        await entries.find_key((b"c" * 8).hex(), _listing(found))
+    with pytest.raises(ApiError, match="64 hexadecimal"):
+        await entries.find_key("x" * 20, _listing(found))
 
 
 def test_filters_a_store_understands() -> None:

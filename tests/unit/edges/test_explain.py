@@ -58,6 +58,22 @@ def test_the_whole_story_of_a_request() -> None:
     assert "hunter2" not in json.dumps(said)
 
 
+def test_what_it_costs_and_which_budgets_hold_it() -> None:
+    config = config_of(
+        """
+        upstreams:
+          db:
+            url: https://db.example
+            routes: [{name: say, match: POST /say, ttl: 1h, cost: {miss: 20, hit: 1}}]
+        budgets: [{name: daily, limit: 40, unit: credits}]
+        """
+    )
+    said = explain(config, make_request("POST", "/db/say", [], "{}")).said
+    assert said["cost"] == {"unit": "credits", "hit": "1", "when": False, "miss": "20"}
+    assert said["budgets"] == ["daily"]
+    assert (_said("/db/scenes/7")["cost"], _said("/db/scenes/7")["budgets"]) == (None, [])
+
+
 def test_the_key_is_the_one_the_driver_uses() -> None:
     explanation = _explain("/db/scenes/7")
     match, identity = explanation.match, explanation.identity

@@ -83,4 +83,5 @@ def test_a_line_after_close_is_counted_as_dropped(pipe: tuple[int, int]) -> None
     writer = LineWriter(pipe[1])
     writer.close()
     writer.write(b"late\n")
-    assert writer.dropped == 1
+    writer.write(b"later\n" * 3, 3)
+    assert writer.dropped == 4

@@ -7,10 +7,19 @@ from typing import Any
 
 import pytest
 
-from proxy.edges.listing import refusal_of, route_names, routes_listed, routes_of, ttl_listed
+from proxy.edges.listing import (
+    cost_listed,
+    refusal_of,
+    route_names,
+    routes_listed,
+    routes_of,
+    scope_of_route,
+    ttl_listed,
+)
 from proxy.messages import Request
 from proxy.rules.subject import RequestFacts, Sources, Subject
 from tests.support.rules import config_of
+from tests.unit.rules.support import SESSIONS, route_config
 
 CONFIG = config_of(
     """
@@ -50,6 +59,38 @@ def test_no_secret_is_listed() -> None:
 
 def test_route_names_include_the_implicit_ones() -> None:
     assert route_names(CONFIG) == {"scenes", "chat", "either", "db", "api"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "word"),
+    [
+        ("scope: session", "session"),
+        ("scope: shared", "shared"),
+        ("ttl: 1m", "credential"),
+        ("scope: [header.a, query.b]", "header.a, query.b"),
+    ],
+)
+def test_scopes_are_said_as_the_rules_say_them(lines: str, word: str) -> None:
+    config = route_config(lines, SESSIONS)
+    assert scope_of_route(config, "it") == word
+    assert scope_of_route(config, "nobody") is None
+
+
+def test_costs_are_in_their_unit() -> None:
+    fixed = route_config("cost: {miss: 20, hit: 0.5}").router.tables["api"].routes[0].cost
+    tokens = "cost: {tokens: response.body.usage, prices: own}"
+    priced = route_config(tokens, "prices: {own: {m: {input: 1}}}").router.tables["api"].routes[0]
+    assert fixed is not None
+    assert priced.cost is not None
+    common = {"hit": "0.5", "unit": "credits", "when": False}
+    assert cost_listed(fixed) == {**common, "miss": "20"}
+    assert cost_listed(priced.cost) == {
+        "hit": "0",
+        "unit": "usd",
+        "when": False,
+        "tokens": "response.body.usage",
+        "models": ["m"],
+    }
 
 
 def test_ttls() -> None:

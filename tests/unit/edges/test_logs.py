@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import fields
+from typing import Any
 
 import pytest
 
@@ -17,9 +18,12 @@ from proxy.edges.logs import (
     LogFormat,
     Logs,
     json_line,
+    json_lines,
     text_line,
+    text_lines,
     timestamp,
 )
+from proxy.observing import Again
 from proxy.outcomes import Bypass, ExchangeRecord, Forward, NotStored, Outcome, Tier
 from tests.support.records import HIT, hit, miss
 
@@ -56,6 +60,16 @@ def test_json_line_of_a_hit_leaves_out_what_does_not_apply() -> None:
     }
 
 
+@pytest.mark.parametrize("make", [(json_line, json_lines), (text_line, text_lines)])
+@pytest.mark.parametrize("path", ["/db/a", "/db/100%s%%/é\n"])
+def test_lines_of_hits_that_come_again_are_the_same(make: Any, path: str) -> None:
+    line, lines = make
+    record = hit(path=path, request_bytes=3, session="s", at=5.0, age_s=9.0, duration_s=1.0)
+    again = Again(1_700_000_000.25, 2.5, 297.5, 0.000012, 3)
+    told = hit(path=path, request_bytes=3, session="s", age_s=2.5, ttl_s=297.5, duration_s=0.000012)
+    assert lines(record)(again) == line(told) * 3
+
+
 FULL = hit(
     forward=Forward.BYPASS,
     reason=Bypass.TTL_OFF,
@@ -67,11 +81,13 @@ FULL = hit(
     upstream_status=200,
     aborted=True,
     background=True,
+    session="5e55",
 )
 
 
 def test_every_field_of_a_record_is_in_the_table_and_in_a_full_line() -> None:
-    names = {field.name for field in fields(ExchangeRecord)} - {"at"} | {"time", "event"}
+    told = {field.name for field in fields(ExchangeRecord)} - {"at", "counted"}
+    names = told | {"time", "event"}
     assert set(ACCESS_FIELDS) == names
     assert set(json.loads(json_line(FULL))) == names
 

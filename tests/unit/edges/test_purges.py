@@ -152,3 +152,17 @@ class _Failing(Cache):
 async def test_a_count_that_fails_does_not_keep_a_purge_from_being_done() -> None:
     cache = _Failing(MemoryStore(max_size=1 << 20), None, spawn=tasks.spawn)
     assert await count(cache, _purge(all=True), NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("members", "ends"),
+    [
+        ({"session": "abc"}, True),
+        ({"session": "abc", "soft": True}, False),
+        ({"all": True}, False),
+        ({"tags": ["scene:7"]}, False),
+    ],
+)
+def test_a_purge_of_a_session_ends_it(members: dict[str, object], ends: bool) -> None:
+    digest = CONFIG.session_tag("abc").partition(":")[2]
+    assert read_purge(members, CONFIG).sessions == ((digest,) if ends else ())

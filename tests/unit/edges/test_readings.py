@@ -9,18 +9,25 @@ from proxy.edges.metrics import Metrics
 from proxy.edges.readings import samples
 from proxy.outcomes import NotStored, Tier
 from proxy.store.base import CacheStatus, TierStatus
+from proxy.store.memory_notes import MemoryNotes
 from tests.support.control import SmallProgram
 from tests.support.records import hit, miss
 from tests.support.rules import config_of
 
-CONFIG = config_of("upstreams: {db: {url: https://db.example}}")
+CONFIG = config_of(
+    """
+    upstreams: {db: {url: https://db.example}}
+    alerts: [{name: low, hit_rate: 60%}]
+    """
+)
 
 
 class _Status:
-    """The one answer of a cache that a scrape reads."""
+    """The one answer of a cache that a scrape reads, and where accounts would be kept."""
 
     def __init__(self, status: CacheStatus) -> None:
         self.status = lambda: status
+        self.notes = MemoryNotes()
 
 
 WHOLE = CacheStatus(
@@ -33,7 +40,9 @@ WHOLE = CacheStatus(
 
 
 def _program(status: CacheStatus) -> SmallProgram:
-    return SmallProgram(CONFIG, cache=_Status(status))  # type: ignore[arg-type]
+    program = SmallProgram(CONFIG, cache=_Status(status))  # type: ignore[arg-type]
+    program.accounts.ledger.observe(hit(unit="credits", cost=1_000_000, saved=19_500_000))
+    return program
 
 
 def test_each_sample_is_of_a_known_family_with_its_labels() -> None:
@@ -49,6 +58,13 @@ def test_what_a_tier_cannot_tell_is_left_out() -> None:
     assert ("larder_store_bytes", ("shared",)) not in read
     assert read["larder_breaker_state", ("db",)] == 2
     assert read["larder_requests_in_flight", ()] == 3
+
+
+def test_money_is_told_in_its_unit_by_route() -> None:
+    read = {(name, labels): value for name, labels, value in samples(_program(WHOLE))}
+    assert read["larder_cost_total", ("scenes", "credits")] == 1
+    assert read["larder_saved_total", ("scenes", "credits")] == 19.5
+    assert read["larder_alert_firing", ("low",)] == 0
 
 
 def test_without_a_shared_store_nothing_is_said_of_one() -> None:

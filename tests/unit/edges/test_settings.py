@@ -48,6 +48,8 @@ def test_every_setting_sets_a_field_of_its_own() -> None:
         ("LARDER_DRAIN", "5", "drain_s", 5.0),
         ("LARDER_DRAIN", "1.5m", "drain_s", 90.0),
         ("LARDER_DRAIN", "250ms", "drain_s", 0.25),
+        ("LARDER_LANE", "8MiB", "lane_bytes", 8 << 20),
+        ("LARDER_LANE", "Off", "lane_bytes", 0),
     ],
 )
 def test_a_value(name: str, text: str, field: str, value: Any) -> None:
@@ -72,6 +74,8 @@ def test_switches_that_the_rules_read_are_checked_too(text: str) -> None:
         ("LARDER_LOG_LEVEL", "loud"),
         ("LARDER_DRAIN", "-1"),
         ("LARDER_DRAIN", "soon"),
+        ("LARDER_LANE", "on"),
+        ("LARDER_LANE", "16"),
         ("CACHE_ENABLED", "maybe"),
     ],
 )

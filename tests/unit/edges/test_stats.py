@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from proxy.edges.stats import Statistics
+from proxy.learned import Span
 from proxy.outcomes import Bypass, ExchangeRecord, Outcome
 from tests.support.records import hit, miss
 
@@ -71,6 +72,17 @@ def test_a_follower_makes_no_upstream_call() -> None:
     total = _observed(miss(), follower)["total"]
     assert total["upstream_calls"] == 1
     assert total["stored"] == 1
+
+
+def test_learnt_lifetimes_are_told_of_routes_that_learn() -> None:
+    statistics = Statistics(0.0)
+    statistics.spans = lambda now: {"learns": Span(2, 10.0, now, 20.0)}
+    for route in ("learns", "fixed"):
+        statistics.observe(miss(route=route))
+    routes: Any = statistics.snapshot(15.0)["routes"]
+    told = {"entries": 2, "min_s": 10.0, "avg_s": 15.0, "max_s": 20.0}
+    assert routes["learns"]["adaptive"] == told
+    assert "adaptive" not in routes["fixed"]
 
 
 def test_the_total_is_the_sum_of_the_routes() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.edges.stores import open_cache
+from proxy.edges.stores import delayed_file, open_cache
 from proxy.errors import SettingsError
 from proxy.rules.settings import StoreSettings
 from proxy.store.cache import Cache
@@ -57,4 +57,20 @@ async def test_the_limits_of_the_rules_bound_the_cache(size: int, *, kept: bool)
     cache = await opened(settings)
     refused = cache.keep(b"k", stored(b"x" * size, born=cache.position), NOW)
     assert (refused is None, cache.status().memory.max_bytes) == (kept, 10_000)
+    await cache.close()
+
+
+@pytest.mark.parametrize(
+    ("shared", "folder"),
+    [("none", None), ("redis://user:pass@127.0.0.1:1/0", Path("var")), ("sqlite:{}/c.db", "{}")],
+)
+async def test_where_delayed_invalidations_wait_that_the_store_has_not_taken(
+    tmp_path: Path, shared: str, folder: Path | str | None
+) -> None:
+    settings = StoreSettings(shared=shared.format(tmp_path))
+    cache = await opened(settings)
+    file = delayed_file(settings, cache)
+    where = None if file is None else file.path.parent
+    assert where == (tmp_path if folder == "{}" else folder)
+    assert file is None or file.path.name.startswith("delayed-")
     await cache.close()

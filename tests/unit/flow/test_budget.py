@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from proxy.flow import tasks
 from proxy.flow.budget import Budget, Lease, total_for
 
 MIB = 1 << 20
@@ -56,3 +59,29 @@ def test_a_lease_is_given_back_by_its_last_owner() -> None:
 def test_to_give_back_what_was_never_taken_is_a_defect() -> None:
     with pytest.raises(AssertionError):
         Budget(100).give(1)
+
+
+async def test_what_is_given_back_goes_to_one_of_those_who_wait_for_it() -> None:
+    budget = Budget(100)
+    held, waiting = Lease(budget), [Lease(budget) for _ in range(3)]
+    held.hold(90)
+    asked = [tasks.spawn(each.take_in_time(40, 60.0), "ask") for each in waiting]
+    await asyncio.sleep(0)
+    held.give(10)
+    await asyncio.sleep(0)
+    assert (budget.held, [task.done() for task in asked]) == (80, [False] * 3)
+    held.give(30)
+    assert await asked[0]
+    assert (budget.held, [task.done() for task in asked]) == (90, [True, False, False])
+    held.end()
+    waiting[0].end()
+    assert await asyncio.gather(*asked) == [True, True, True]
+    assert budget.held == 80
+
+
+async def test_who_waits_for_room_in_vain_holds_nothing() -> None:
+    budget = Budget(100)
+    held, late = Lease(budget), Lease(budget)
+    held.hold(90)
+    assert not await late.take_in_time(40, 0.0)
+    assert (late.size, budget.held, late.most) == (0, 90, 50)

@@ -7,8 +7,11 @@ import logging
 
 import pytest
 
+from proxy.errors import ClientGone
+from proxy.fields import NO_FIELDS, Fields
 from proxy.flow import tasks
 from proxy.flow.flights import Flight, FlightLostError, Flights
+from proxy.flow.roundtrip import OnInterim
 from proxy.messages import START
 from tests.support.clock import ManualClock
 
@@ -181,3 +184,24 @@ async def test_a_flight_that_nobody_waited_for_waits_for_nobody(flights: Flights
     async with asyncio.timeout(1):
         await flights.drain(5)
     assert len(flights) == 0
+
+
+async def test_interim_answers_are_told_to_those_of_the_circle_while_they_listen() -> None:
+    heard: list[tuple[str, int]] = []
+
+    def ear(name: str, *, gone: bool = False) -> OnInterim:
+        async def hear(status: int, _: Fields) -> None:
+            heard.append((name, status))
+            if gone:
+                raise ClientGone
+
+        return hear
+
+    flight: Flight[str] = Flight(b"k", START)
+    with flight.hearing("us", ear("left", gone=True)), flight.hearing("us", ear("b")):
+        await flight.tell("us", 103, NO_FIELDS)
+        with flight.hearing("them", ear("c")), flight.hearing(None, ear("d")):
+            await flight.tell("us", 104, NO_FIELDS)
+            await flight.tell(None, 105, NO_FIELDS)
+    await flight.tell("us", 106, NO_FIELDS)
+    assert heard == [("left", 103), ("b", 103), ("left", 104), ("b", 104), ("d", 105)]

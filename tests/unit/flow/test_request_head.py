@@ -8,7 +8,14 @@ import pytest
 
 from proxy.errors import ClientError
 from proxy.fields import NO_FIELDS, Fields
-from proxy.flow.request_head import Body, is_repeatable, is_replayable, outgoing
+from proxy.flow.request_head import (
+    Body,
+    Trailed,
+    is_repeatable,
+    is_replayable,
+    no_trailers,
+    outgoing,
+)
 
 HOST = "api.test"
 
@@ -130,3 +137,10 @@ def test_what_may_be_sent_again(
 @pytest.mark.parametrize(("method", "expected"), [("GET", True), ("HEAD", False)])
 def test_an_answer_to_head_has_no_body(method: str, expected: bool) -> None:
     assert outgoing(method, "/", HOST, NO_FIELDS, None).has_answer_body is expected
+
+
+async def test_a_body_with_trailers_is_its_pieces() -> None:
+    told = Fields([("X", "1")])
+    body = Trailed(incoming(), lambda: told)
+    assert ([piece async for piece in body], body.trailers()) == ([b"x"], told)
+    assert (is_replayable(body), no_trailers()) == (False, NO_FIELDS)

@@ -11,7 +11,7 @@ from proxy.errors import ClientError, ClientGone, UpstreamError, UpstreamTimeout
 from proxy.fields import NO_FIELDS, Fields
 from proxy.flow.connection import Connector
 from proxy.flow.limits import Limits
-from proxy.flow.request_head import Body, outgoing
+from proxy.flow.request_head import Body, Trailed, outgoing
 from proxy.flow.roundtrip import Answer, OnInterim, round_trip
 from proxy.flow.tasks import drain
 from proxy.flow.upload import SLICE, in_slices
@@ -94,6 +94,35 @@ async def test_the_body_goes_up_as_framed_and_the_connection_stays(
             assert await read(await post(connector, upstream, source, fields)) == b"ok"
         await connector.close()
     assert got == [wire, wire, b""]
+
+
+async def test_trailers_go_up_behind_a_chunked_body_and_are_asked_for_at_its_end(
+    connector: Connector,
+) -> None:
+    """RFC 9110 §6.5: they are not known before; a body with a length has no place for them."""
+    read_out: list[bool] = []
+
+    async def source() -> AsyncIterator[bytes]:
+        yield b"abcd"
+        read_out.append(True)
+
+    def trailers() -> Fields:
+        return Fields([("X-Sum", "\xe4")] if read_out else [])
+
+    chunked = b"4\r\nabcd\r\n0\r\nX-Sum: \xe4\r\n\r\n"
+
+    async def script(connection: RawConnection) -> None:
+        for wire in (chunked, b"abcd"):
+            await connection.head()
+            assert await connection.take(len(wire)) == wire
+            connection.send(OK)
+        assert await connection.rest() == b""
+
+    async with raw_upstream(script) as upstream:
+        for fields in (NO_FIELDS, length(4)):
+            body = Trailed(source(), trailers)
+            assert await read(await post(connector, upstream, body, fields)) == b"ok"
+        await connector.close()
 
 
 async def test_a_counted_body_is_complete_with_its_last_byte(connector: Connector) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from proxy.rules.lifetimes import HttpTtl, OffTtl, TimedTtl, Ttl
-from proxy.rules.route import StaleWindows
+from proxy.rules.rule import StaleWindows
 from proxy.rules.scopes import CredentialScope, Scope, SessionScope, SharedScope
 from tests.support.build import request
 from tests.unit.rules.support import matched, problems, route_config

@@ -120,3 +120,13 @@ def test_defaults_are_for_routes_and_for_requests_without_one() -> None:
 def test_the_digest_follows_the_text() -> None:
     first, second = (config_of(f"upstreams: {{a: {{url: http://{host}}}}}") for host in "ab")
     assert first.digest != second.digest
+
+
+def test_which_routes_are_read_into_memory_at_start() -> None:
+    text = """
+        upstreams:
+          a: {url: http://a, routes: [{name: r, match: /r, ttl: 2m, restore: true}, {name: s}]}
+          b: {url: http://b}
+    """
+    assert config_of(text).restoring == {"r"}
+    assert config_of(f"{text}\n        defaults: {{restore: true}}").restoring == set("rsab")

@@ -47,3 +47,16 @@ def test_an_upstreams_credentials_hold_for_its_routes() -> None:
     )
     subject = matched(config_of(text), request(target="/u/", fields={"authorization": "x"})).subject
     assert subject.credential is None
+
+
+@pytest.mark.parametrize(
+    ("rules", "mistakes"),
+    [
+        ("upstreams: {u: {url: http://u, routes: [{name: r, ttl: off, restore: true}]}}", 1),
+        ("upstreams: {u: {url: http://u, routes: [{name: r, ttl: 1h, restore: true}]}}", 0),
+        ("{defaults: {restore: true, ttl: off}, upstreams: {u: {url: http://u}}}", 0),
+    ],
+)
+def test_what_is_never_stored_cannot_be_restored(rules: str, mistakes: int) -> None:
+    found = problems(rules)
+    assert ["nothing is stored of this route" in problem for problem in found] == [True] * mistakes

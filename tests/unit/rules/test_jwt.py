@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -13,7 +14,7 @@ from types import MappingProxyType
 import pytest
 
 from proxy.outcomes import Bypass
-from proxy.rules.jwt import claims
+from proxy.rules.jwt import claims, steps
 from proxy.rules.route import Identity
 from tests.support.build import request
 from tests.support.clock import NOW
@@ -86,3 +87,21 @@ def test_a_request_whose_token_has_ended_has_no_key() -> None:
     )
     assert isinstance(identity(config, replace(asked, at=NOW - 1)), Identity)
     assert identity(config, replace(asked, at=NOW)) is Bypass.MISSING_SELECTOR
+
+
+@pytest.mark.parametrize(
+    ("authorization", "moments"),
+    [
+        (f"Bearer {token(dates={'exp': NOW, 'nbf': NOW - 5})}", {NOW, NOW - 5}),
+        (f"Bearer {token(dates={'exp': NOW})}", {NOW}),
+        (f"Bearer {token(dates={'exp': 10**400})}", {math.inf}),
+        (f"Bearer {token(dates={'exp': 'never'})}", set()),
+        ("Bearer opaque", set()),
+        ("Basic a.b.c", set()),
+        (None, set()),
+    ],
+)
+def test_the_moments_at_which_what_a_token_says_changes(
+    authorization: str | None, moments: set[float]
+) -> None:
+    assert set(steps(authorization)) == moments

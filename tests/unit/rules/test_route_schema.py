@@ -5,9 +5,9 @@ from __future__ import annotations
 from proxy.rules import route_schema as schema
 
 CONTRACT = """
-name match when key scope ttl stale store_if serve_if tags aliases invalidate write_through
-etag client_cache headers cost dedupe stream events job capture expand prefetch enabled
-collapse credentials
+name match when key scope ttl stale store_if serve_if tags aliases extend invalidate write_through
+etag client_cache headers cost params dedupe stream events job capture expand prefetch enabled
+collapse credentials refresh restore
 set_cookie reload targets
 """
 
@@ -20,4 +20,5 @@ def test_every_route_key_of_the_contract_is_known() -> None:
 def test_defaults_give_what_any_route_may_say_but_what_makes_it_that_route() -> None:
     of_a_route = {field.name for field in schema.ROUTE_RECORD.fields}
     defaults = {field.name for field in schema.DEFAULTS_RECORD.fields}
-    assert of_a_route - defaults == {"name", "match", "when"}
+    following = {"write_through", "expand", "prefetch"}
+    assert of_a_route - defaults == {"name", "match", "when", "dedupe", *following}

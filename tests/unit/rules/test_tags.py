@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.rules.tags import url_tag
+from proxy.rules.tags import session_digest_of, session_tag_of, url_tag
 from tests.support.build import request
 from tests.unit.rules.support import SESSIONS, answered, matched, route_config
 
@@ -58,3 +58,8 @@ SPELLINGS = ["/x/%65nc?%61=1", "/x/enc?a=1", "/x/y/../enc?a=1&token=S3CRET", "/x
 def test_a_write_names_its_target_in_every_spelling(target: str) -> None:
     """RFC 3986 §6.2.2: the upstream takes them for one, so a write to one is to all."""
     assert url_tag("api", target) == "@url:api /x/enc?a=1"
+
+
+def test_a_sessions_tag_tells_its_digest_and_no_other_does() -> None:
+    assert session_digest_of(session_tag_of("5e55")) == "5e55"
+    assert [session_digest_of(tag) for tag in ("*", "@route:a", "session:5e55")] == [None] * 3

@@ -55,6 +55,14 @@ async def test_a_row_from_its_beginning_to_its_end(db: Service, collection: str)
     assert (await db.ask("GET", path))[0] == 404
 
 
+async def test_every_message_is_sent(db: Service) -> None:
+    message = {"lead_id": 7, "template": "hello"}
+    answers = [await db.ask("POST", "/sms", message) for _ in range(2)]
+    assert [(status, said["id"]) for status, said in answers] == [(202, "1"), (202, "2")]
+    assert db.sim.sent == [message, message]
+    assert (await db.ask("POST", "/sms", {"lead_id": 7}))[0] == 422
+
+
 @pytest.mark.parametrize("path", ["/sessions", "/sessions/1", "/organizations/7/dashboard"])
 async def test_reads_have_etags_that_follow_the_content(db: Service, path: str) -> None:
     db.sim.put("/sessions", {"id": 1})
@@ -96,3 +104,11 @@ async def test_bad_requests(db: Service) -> None:
     assert (await db.ask("PUT", "/sessions/none", {}))[0] == 404
     assert (await db.ask("GET", "/nowhere"))[0] == 404
     assert (await db.ask("PUT", "/sessions", {}))[0] == 405
+
+
+async def test_a_session_is_found_by_its_lead_and_its_conversation(db: Service) -> None:
+    db.sim.put("/sessions", {"id": "old", "lead_id": 7, "conversation_id": "c"})
+    row = db.sim.put("/sessions", {"id": "new", "lead_id": 7, "conversation_id": "d"})
+    assert await db.ask("GET", "/leads/7/session") == (200, row)
+    assert (await db.ask("GET", "/conversations/c/session"))[1]["id"] == "old"
+    assert (await db.ask("GET", "/leads/8/session"))[0] == 404

@@ -29,7 +29,7 @@ def test_tours_have_their_own_names_variables_and_mounts() -> None:
         {tour.variable for tour in everything},
         {tour.mount for tour in everything},
     ):
-        assert len(names) == len(everything) == 5
+        assert len(names) == len(everything) == 7
 
 
 async def test_an_error_ends_the_tour_and_names_the_request() -> None:

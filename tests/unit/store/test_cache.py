@@ -174,6 +174,7 @@ async def test_with_redis_never_reached_nothing_is_served_from_memory(unreachabl
     """By design: without contact for max_lag nobody knows what others invalidated."""
     assert unreachable.keep(KEY, stored(born=unreachable.position), NOW) is None
     assert unreachable.peek(KEY, NOW) is None
+    assert unreachable.standing(KEY) is None
     assert await unreachable.find(KEY, NOW) is NotServed.STORE_DOWN
     assert not unreachable.status().trusted
 
@@ -272,3 +273,31 @@ async def test_an_invalidation_given_up_half_way_waits(cache: Cache) -> None:
     assert stating.cancelled()
     assert cache.status().pending_facts == 1
     assert not cache.alive(entry)
+
+
+# Notes
+
+
+async def test_notes_are_shared_where_answers_are(cache: Cache, tmp_path: Path) -> None:
+    await cache.notes.put("due", "k", b"v", 60)
+    other = SqliteStore(tmp_path / "c.db")
+    assert await other.notes.get("due", "k") == b"v"
+    await other.close()
+    await cache.invalidate([Fact(FactKind.TAG, "*")])
+    assert await cache.notes.get("due", "k") == b"v"
+
+
+async def test_notes_of_a_cache_alone_are_its_own() -> None:
+    cache = alone()
+    await cache.notes.put("due", "k", b"v", 60)
+    assert await cache.notes.get("due", "k") == b"v"
+    assert await alone().notes.get("due", "k") is None
+
+
+async def test_notes_out_of_reach_are_an_error_and_open_the_breaker(unreachable: Cache) -> None:
+    for _ in range(1000):
+        with pytest.raises(StoreError):
+            await unreachable.notes.claim("claim", "k", b"v", 60)
+        if unreachable.status().breaker_open:
+            return
+    pytest.fail("the breaker stayed closed")

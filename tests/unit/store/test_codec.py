@@ -42,8 +42,11 @@ FULL = StoredResponse(
     aliases=(b"an alias", b"\xff"),
     cost=0.25,
     params=(("body.model", "m\u2603"),),
+    learned=40.0,
 )
-OF_BEFORE_ALIASES = replace(FULL, created_at=0.0, validators=(), aliases=(), cost=0.0, params=())
+OF_BEFORE_ALIASES = replace(
+    FULL, created_at=0.0, validators=(), aliases=(), cost=0.0, params=(), learned=0.0
+)
 ALIAS = Alias(
     target=b"\x00target",
     route_digest="digest",
@@ -158,9 +161,24 @@ def test_any_flipped_byte_is_an_error_or_the_same(compress: bool) -> None:
 
 def test_an_unknown_version_is_an_error() -> None:
     data = bytearray(codec.Codec().encode(Record(FULL)))
-    data[4] += 1
-    with pytest.raises(CorruptEntryError, match="unknown version 2"):
+    data[4] = 3
+    with pytest.raises(CorruptEntryError, match="unknown version 3"):
         codec.Codec().decode(bytes(data))
+
+
+@pytest.mark.parametrize(
+    ("entry", "version"),
+    [
+        pytest.param(stored(b"x"), 1, id="answer"),
+        pytest.param(VARIANTS, 1, id="variants"),
+        pytest.param(ALIAS, 2, id="alias"),
+        pytest.param(replace(stored(b"x"), validators=(("etag", '"1"'),)), 2, id="validators"),
+        pytest.param(replace(stored(b"x"), aliases=(b"k",)), 1, id="aliased"),
+    ],
+)
+def test_an_older_instance_misses_what_it_would_misread(entry: Stored, version: int) -> None:
+    """It knows version 1 only, takes an alias for an answer and our ETag for the upstream's."""
+    assert codec.Codec().encode(Record(entry))[4] == version
 
 
 def test_a_body_larger_than_allowed_is_not_inflated() -> None:
@@ -170,8 +188,17 @@ def test_a_body_larger_than_allowed_is_not_inflated() -> None:
 
 
 def test_facts() -> None:
-    facts = (Fact(FactKind.TAG, "\ud800"), Fact(FactKind.MATCH, "/a*", soft=True))
+    facts = (
+        Fact(FactKind.TAG, "\ud800"),
+        Fact(FactKind.MATCH, "/a*", soft=True),
+        Fact(FactKind.TAG, "t", unless="\u2603"),
+    )
     assert codec.decode_facts(codec.encode_facts(facts)) == facts
+
+
+def test_a_fact_that_spares_nothing_is_written_as_before_there_were_others() -> None:
+    """Wide facts are found again by their bytes, and older instances read them."""
+    assert codec.encode_facts((Fact(FactKind.TAG, "t"),)) == b"\x91\x93\xa3tag\xc4\x01t\xc2"
 
 
 UNREADABLE = [

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from proxy.store.base import LOCAL, Fact, FactKind, JournalRecord, Record
 from proxy.store.coherence import Coherence
 from proxy.store.facts import Verdict
@@ -104,3 +106,57 @@ def test_what_was_fetched_offline_goes_as_the_place_goes_on(clock: ManualClock) 
     later = stored(tags=("u",), born=coherence.position)
     assert coherence.proves(later.born)
     assert coherence.judge(later) is Verdict.ALIVE
+
+
+OTHERS = Fact(FactKind.TAG, "u")
+
+
+@pytest.mark.parametrize(
+    ("records", "undisputed"),
+    [
+        ([(11, FACT)], True),
+        ([(11, OTHERS), (12, FACT)], True),
+        ([(11, FACT), (12, FACT)], False),
+        ([(12, FACT), (13, OTHERS), (14, Fact(FactKind.PREFIX, "/"))], False),
+        ([], False),
+    ],
+)
+def test_whether_nobody_else_spoke_of_it(
+    clock: ManualClock, records: list[tuple[int, Fact]], undisputed: bool
+) -> None:
+    """`stated` is where the fact of the one who asks is: the last about the tag but one, or so."""
+    coherence, _ = online(clock)
+    claim = stored(tags=("t",), born=coherence.position)
+    place, own = (10, 0), (12, 0) if len(records) > 1 else (11, 0)
+    for number, fact in records:
+        assert coherence.follow(JournalRecord((number, 0), place, (fact,)))
+        place = (number, 0)
+    assert coherence.undisputed(claim, own) is undisputed
+
+
+def test_what_came_before_its_birth_does_not_count(clock: ManualClock) -> None:
+    coherence, _ = online(clock)
+    assert coherence.follow(JournalRecord((11, 0), (10, 0), (FACT,)))
+    claim = stored(tags=("t",), born=coherence.position)
+    assert coherence.follow(JournalRecord((12, 0), (11, 0), (FACT,)))
+    assert coherence.undisputed(claim, (12, 0))
+
+
+def test_of_what_is_not_remembered_nothing_is_sure(clock: ManualClock) -> None:
+    """A new place is taken: what was before it is unknown."""
+    coherence, _ = online(clock)
+    claim = stored(tags=("t",), born=coherence.position)
+    assert coherence.begin((20, 0), (), ())
+    assert coherence.follow(JournalRecord((21, 0), (20, 0), (FACT,)))
+    assert not coherence.undisputed(claim, (21, 0))
+
+
+def test_without_a_shared_store_its_own_facts_are_all_there_are() -> None:
+    memory = MemoryStore(max_size=1 << 20)
+    coherence = Coherence(memory, shared=False, max_lag=5.0, clock=lambda: 0.0)
+    claim = stored(tags=("t",), born=coherence.position)
+    coherence.note_local([OTHERS])
+    first = coherence.note_local([FACT])
+    assert coherence.undisputed(claim, first)
+    coherence.note_local([FACT])
+    assert not coherence.undisputed(claim, first)

@@ -43,6 +43,12 @@ def test_a_listing_of_an_answer() -> None:
     assert ANSWER.expires_at == ANSWER.fresh_until + 30.0
 
 
+def test_a_listing_tells_what_an_answer_cost_and_what_was_asked() -> None:
+    answer = stored(created_at=5.0, cost=20.0, params=(("body.model", "m"),))
+    listed = EntryInfo.of(b"k", answer, Tier.SHARED)
+    assert (listed.created_at, listed.cost, listed.params) == (5.0, 20.0, (("body.model", "m"),))
+
+
 def test_a_listing_of_variants_has_no_status() -> None:
     listed = EntryInfo.of(b"k", Variants(names=("accept",), expires_at=9.0, url="/"), Tier.SHARED)
     assert (listed.kind, listed.status, listed.body_bytes, listed.tier) == (

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.messages import START
+from proxy.messages import START, Alias, Stored, Variants
+from proxy.outcomes import Tier
 from proxy.store.base import Fact, FactKind, Mark
+from proxy.store.entry_info import EntryInfo
 from proxy.store.facts import FactTable, Verdict, judge_by_marks
 from tests.support.build import stored
 
@@ -54,6 +56,43 @@ def test_a_purge_of_all_replaces_the_wide_facts() -> None:
     table.add(Fact(FactKind.TAG, "*", soft=True), (8, 0))
     assert table.wide_count() == 2
     table.add(Fact(FactKind.TAG, "*"), (6, 0))
+    assert table.wide_count() == 1
+
+
+SPARED = [
+    pytest.param(stored(tags=("t",), fields={"ETag": '"a"'}), True, id="strong"),
+    pytest.param(stored(tags=("t",), fields={"ETag": 'W/"a"'}), True, id="weak"),
+    pytest.param(stored(tags=("t",), fields={"ETag": '"b"'}), False, id="another"),
+    pytest.param(stored(tags=("t",)), False, id="none"),
+    pytest.param(
+        stored(tags=("t",), fields=[("ETag", '"a"'), ("ETag", '"b"')]), False, id="in-doubt"
+    ),
+    pytest.param(Variants(names=(), expires_at=1.0, tags=("t",)), True, id="variants"),
+    pytest.param(
+        Alias(target=b"x", route_digest="", expires_at=1.0, tags=("t",)), True, id="alias"
+    ),
+]
+
+
+@pytest.mark.parametrize(("entry", "alive"), SPARED)
+def test_what_a_fact_spares(entry: Stored, alive: bool) -> None:
+    table, fact = FactTable(), Fact(FactKind.TAG, "t", unless="a")
+    table.add(fact, (9, 0))
+    listed = EntryInfo.of(b"k", entry, Tier.SHARED)
+    assert [table.judge(each) is Verdict.ALIVE for each in (entry, listed)] == [alive, alive]
+
+
+def test_a_fact_that_spares_is_forgotten_like_others() -> None:
+    table = FactTable(max_tags=1)
+    table.add(Fact(FactKind.TAG, "t", unless="a"), (9, 0))
+    table.add(Fact(FactKind.TAG, "u"), (3, 0))
+    assert table.complete_since == (9, 0)
+
+
+def test_not_even_all_of_what_is_spared_replaces_the_wide_facts() -> None:
+    table = FactTable()
+    table.add(Fact(FactKind.PREFIX, "/a"), (5, 0))
+    table.add(Fact(FactKind.TAG, "*", unless="a"), (6, 0))
     assert table.wide_count() == 1
 
 

@@ -192,3 +192,27 @@ def test_a_memory_that_is_cleared_while_it_is_reclaimed_is_empty() -> None:
     while memory.reclaim():
         pass
     assert memory.status().entries == 1
+
+
+def test_a_slot_stands_while_no_more_than_a_look_is_needed() -> None:
+    memory = full()
+    slot = memory.standing(at(0))
+    assert slot is not None
+    assert slot.found.entry.tags == ("*", "t")
+    assert memory.standing(b"none") is None
+    by_tag(memory, "t", soft=True)
+    assert memory.standing(at(MANY - 1)) is None  # it is spared, but that has to be asked
+    while memory.reclaim():
+        pass
+    assert memory.standing(at(0)) is None  # it is stale: what that means is not asked here
+    assert memory.standing(at(MANY - 1)) is not None
+
+
+def test_what_was_touched_is_not_the_least_recently_used() -> None:
+    memory = store(max_size=5000)
+    for key in (A, B):
+        assert memory.place(key, Record(stored(b"x" * 1000)))
+    memory.touch(A)
+    memory.touch(C)
+    assert memory.place(C, Record(stored(b"x" * 1000)))
+    assert (memory.look(B, NOW), memory.standing(A) is not None) == (None, True)

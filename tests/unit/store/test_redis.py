@@ -10,6 +10,7 @@ from typing import cast
 
 import pytest
 
+from proxy.errors import StoreError
 from proxy.messages import START
 from proxy.store.base import Fact, FactKind, JournalLostError, Record
 from proxy.store.redis import RedisStore
@@ -87,3 +88,20 @@ async def test_many_look_ups_at_once_share_the_connections(both: Both) -> None:
         await store.put(key, Record(entry))
     found = await asyncio.gather(*(store.get(key) for key in wanted))
     assert [record.entry for record in found if record] == list(wanted.values())
+
+
+async def test_no_error_names_a_tag(both: Both) -> None:
+    """It may name a person; the library puts the command into its errors."""
+    server, store = both
+    await store.reach(["patient:4711"], time.time() + 60)
+    (mark,) = keys(server, "larder:*:m:*")
+    server.ask("DEL", mark)
+    server.ask("RPUSH", mark, "no mark")
+    end = await store.append([])
+    for asking in (
+        store.reach(["patient:4711"], time.time() + 60),
+        store.confirm([Fact(FactKind.TAG, "patient:4711")], end),
+    ):
+        with pytest.raises(StoreError, match=r"Redis refused: .*WRONGTYPE") as failed:
+            await asking
+        assert not any(word in str(failed.value) for word in ("EVAL", "patient", mark.decode()))

@@ -96,12 +96,69 @@ async def test_the_second_to_begin_an_epoch_takes_the_first_ones(server: RedisSe
     assert run(server, lua.REPLACE, "e", "one run", "two run") == b"two run"
 
 
+async def test_a_note_is_swapped_for_what_it_is_only(server: RedisServer) -> None:
+    assert run(server, lua.NOTE_CLAIM, "n", "one", 90_000) is None
+    assert run(server, lua.NOTE_CLAIM, "n", "two", 1_000) == b"one"
+    life: Any = server.ask("PTTL", "n")
+    assert life > 80_000, "a claim in vain leaves the life as it is"
+    assert run(server, lua.NOTE_REPLACE, "n", "two", "three", 1_000) == 0
+    assert run(server, lua.NOTE_REPLACE, "n", "one", "three", 500_000) == 1
+    life = server.ask("PTTL", "n")
+    assert life > 400_000
+    assert run(server, lua.NOTE_REPLACE, "n", "three") == 1
+    assert server.ask("EXISTS", "n") == 0
+
+
+ADDITIONS = [
+    pytest.param("9007199254740991", "1", b"9007199254740992", id="integers are exact"),
+    pytest.param("0.1", "0.2", b"0.3", id="fractions"),
+    pytest.param("1e-7", "2.5e-07", b"0.00000035", id="the price of a token"),
+    pytest.param("-3", "1", b"-2", id="negative"),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "total"), ADDITIONS)
+async def test_adding(server: RedisServer, one: str, other: str, total: bytes) -> None:
+    run(server, lua.NOTE_ADD, "c", "", "f", one, "g", 5)
+    life: Any = server.ask("PTTL", "c")
+    assert life == -1
+    assert run(server, lua.NOTE_ADD, "c", 90_000, "f", other) == [total]
+    life = server.ask("PTTL", "c")
+    assert 80_000 < life <= 90_000
+    run(server, lua.NOTE_ADD, "c", "", "f", 0)
+    life = server.ask("PTTL", "c")
+    assert life > 80_000, "without a life it stays as it is"
+
+
+async def test_the_index_names_a_note_for_as_long_as_it_may_be_there(server: RedisServer) -> None:
+    now_ms = time.time() * 1000
+    run(server, lua.NOTE_INDEX, "i", "a", 500_000)
+    run(server, lua.NOTE_INDEX, "i", "a", 1_000)
+    ends: Any = server.ask("ZSCORE", "i", "a")
+    assert ends > now_ms + 500_000
+    run(server, lua.NOTE_INDEX, "i", "b", "")
+    run(server, lua.NOTE_UNINDEX, "i", "a")
+    assert server.ask("ZSCORE", "i", "a") == ends
+    run(server, lua.NOTE_UNINDEX, "i", "b")
+    ends = server.ask("ZSCORE", "i", "b")
+    assert now_ms + 86_000_000 < ends < now_ms + 90_000_000
+    run(server, lua.NOTE_UNINDEX, "i", "never there")
+    server.ask("ZADD", "i", "1", "ended")
+    run(server, lua.NOTE_INDEX, "i", "c", "")
+    assert server.ask("ZRANGE", "i", "0", "-1") == [b"a", b"b", b"c"]
+
+
 FULL = [
     pytest.param(lua.APPEND, "j", ("f", "0-0", 3600, 1000), True, id="append"),
     pytest.param(lua.RAISE, "m", (1, "5-0", "hard", 1000), True, id="raise"),
     pytest.param(lua.WIDEN, "w", ("5-0", "a"), True, id="widen"),
     pytest.param(lua.BEAT, "l", ("a", "T", "5-0", 1000), True, id="beat"),
     pytest.param(lua.REACH, "n", (1, 1000), False, id="reach, which is for a write"),
+    pytest.param(lua.NOTE_REPLACE, "o", ("held",), True, id="a claim given back"),
+    pytest.param(lua.NOTE_UNINDEX, "i", ("k",), True, id="a note removed"),
+    pytest.param(lua.NOTE_CLAIM, "o", ("v", 1000), False, id="a claim"),
+    pytest.param(lua.NOTE_ADD, "c", ("", "f", 1), False, id="counters"),
+    pytest.param(lua.NOTE_INDEX, "i", ("k", ""), False, id="the index of notes"),
 ]
 
 

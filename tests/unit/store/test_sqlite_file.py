@@ -77,6 +77,26 @@ async def test_a_store_error_of_one_job_is_its_own(file: SqliteFile) -> None:
     assert await file.run(values, 5.0) == ["kept"]
 
 
+@pytest.mark.parametrize(
+    ("value", "raised"), [(1 << 70, OverflowError), ("\ud800", UnicodeEncodeError)]
+)
+async def test_a_value_that_sqlite_cannot_hold_is_its_own_jobs_error(
+    file: SqliteFile, value: object, raised: type[Exception]
+) -> None:
+    """It is raised while the value is bound, and is no error of the library's."""
+
+    def bind(db: sqlite3.Connection) -> None:
+        db.execute("INSERT INTO meta VALUES ('name', ?)", (value,))
+
+    outcomes = await asyncio.gather(
+        file.run(bind, 1.0), file.run(insert("kept"), 1.0), return_exceptions=True
+    )
+    assert isinstance(outcomes[0], StoreError)
+    assert raised.__name__ in str(outcomes[0])
+    assert outcomes[1] == 1
+    assert await file.run(values, 5.0) == ["kept"]
+
+
 async def test_a_job_that_takes_too_long_is_a_time_out_and_the_thread_goes_on(
     file: SqliteFile,
 ) -> None:

@@ -1,0 +1,142 @@
+"""The driver and all it drives, put together: what answers requests, and what works behind.
+
+A part of the composition root. It knows the parts by their constructors and no request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from proxy.deriving import Deriving
+from proxy.edges.lane import Lane
+from proxy.edges.stores import delayed_file
+from proxy.exchange import Exchange
+from proxy.fetching import Fetcher
+from proxy.flow import tasks
+from proxy.flow.background import Background
+from proxy.flow.flights import Flights
+from proxy.inner import Inner
+from proxy.learned import LearnedLifetimes
+from proxy.shelf import Shelf
+from proxy.store.delayed import Delayed
+from proxy.store.restoring import Restoring
+from proxy.warming import Warming
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from proxy.flow.budget import Budget
+    from proxy.outcomes import ExchangeRecord
+    from proxy.spending import Spending
+    from proxy.store.cache import Cache
+    from proxy.turn import Landing, World
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """What the rest of the program asks of it."""
+
+    exchange: Exchange
+    flights: Flights[Landing]
+    background: Background
+    inner: Inner
+    delayed: Delayed
+    lifetimes: LearnedLifetimes
+    restoring: Restoring
+    warming: Warming
+
+    async def start(self) -> None:
+        """Begin what it does by itself, once the cache has started."""
+        await self.delayed.start()
+        await self.restoring.start(self.exchange.world.config.restoring)
+        self.warming.start()
+
+    async def close(self) -> int:
+        """End that before the cache ends; how many delayed invalidations are lost."""
+        await self.warming.close()
+        await self.restoring.close()
+        return await self.delayed.close()
+
+
+def make_lane(exchange: Exchange, cache: Cache, max_bytes: int, clock: Callable[[], float]) -> Lane:
+    """The hot lane in front of the driver. Needs a running loop."""
+    lane = Lane(
+        max_bytes,
+        cache=cache,
+        observers=exchange.observers,
+        loop=asyncio.get_running_loop(),
+        clock=clock,
+        timer=time.perf_counter,
+    )
+    lane.adopt(exchange.world)
+    exchange.on_served = lane.note
+    return lane
+
+
+def _warming(
+    inner: Inner, background: Background, cache: Cache, clock: Callable[[], float]
+) -> Warming:
+    return Warming(
+        inner.get,
+        background,
+        cache.notes,
+        config=lambda: inner.exchange.world.config,
+        clock=clock,
+        spawn=tasks.spawn,
+    )
+
+
+def make_driver(
+    world: World,
+    cache: Cache,
+    budget: Budget,
+    clock: Callable[[], float],
+    observers: Sequence[Callable[[ExchangeRecord], None]],
+    spending: Spending | None = None,
+) -> Driver:
+    """Needs a running loop. `clock` is epoch seconds; without `spending` nothing is counted."""
+    max_object = world.config.store.max_object
+    flights: Flights[Landing] = Flights(tasks.spawn, clock)
+    background = Background(tasks.spawn)
+    file = delayed_file(world.config.store, cache)
+    delayed = Delayed(cache, clock, spawn=tasks.spawn, file=file)
+    shelf = Shelf(cache=cache, clock=clock, dice=random.random)
+    deriving = Deriving(cache=cache, shelf=shelf, background=background, clock=clock)
+    exchange = Exchange(
+        world,
+        cache=cache,
+        flights=flights,
+        fetcher=Fetcher(
+            cache=cache,
+            delayed=delayed,
+            shelf=shelf,
+            clock=clock,
+            max_object=max_object,
+            budget=budget,
+            deriving=deriving,
+        ),
+        clock=clock,
+        timer=time.perf_counter,
+        observers=observers,
+        spending=spending,
+    )
+    inner = Inner(exchange)
+    deriving.inner = inner
+    restoring = Restoring(
+        cache, clock, spawn=tasks.spawn, max_object=world.config.store.memory_max_object
+    )
+    warming = _warming(inner, background, cache, clock)
+    return Driver(
+        exchange,
+        flights,
+        background,
+        inner,
+        delayed,
+        lifetimes=shelf.lifetimes,
+        restoring=restoring,
+        warming=warming,
+    )

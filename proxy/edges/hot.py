@@ -1,0 +1,179 @@
+"""One request and the bytes that answer it, for as long as a stored response stands fresh.
+
+It knows how a head is written and which moments change one: the next second of its Age, of its
+ttl and of its Date, the end of its freshness, and what a token in the request says. It decides
+nothing: `lane.py` asks whether the response still stands. Invariant: the response is held
+weakly, so that a body which memory let go of does not live on here.
+"""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Self
+
+from proxy.caching.dates import format_http_date
+from proxy.decisions.delivery import client_fields, member
+from proxy.edges.wire import counted_head
+from proxy.fields import Fields
+from proxy.rules.jwt import steps
+from proxy.store.memory import Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from proxy.messages import StoredResponse
+    from proxy.observing import Again
+    from proxy.outcomes import ExchangeRecord
+    from proxy.visit import Visit
+
+Edit = Callable[[int, Fields], Fields]
+"""What is done to the head's fields on their way out; see Dressed."""
+
+_JOINED: Final = 8 << 10
+"""Bytes of a body that is kept behind its head, so that one buffer goes out; a copy is cheaper."""
+
+_TAKES: Final = 4096
+"""Bytes a Hot takes besides its request and answer: itself, its template, its record."""
+
+_DAY_S: Final = 86_400.0
+
+_TINY_S: Final = 1e-6
+"""What adding seconds to an epoch may lose: a head is made anew that much earlier."""
+
+_date: Final = lru_cache(maxsize=8)(format_http_date)
+
+
+class Held(weakref.ref[Slot]):
+    """A slot of the memory store for as long as that keeps it; `request` is who needs it."""
+
+    __slots__ = ("request",)
+
+    def __init__(self, slot: Slot, gone: Callable[[Held], None], request: bytes) -> None:
+        super().__init__(slot, gone)  # type: ignore[call-arg]  # typeshed gives it to __new__ only
+        self.request = request
+
+    def __new__(cls, slot: Slot, gone: Callable[[Held], None], _request: bytes) -> Self:
+        """As `weakref.ref`, which takes no more than two."""
+        return super().__new__(cls, slot, gone)
+
+
+@dataclass(slots=True)
+class Alike:
+    """Hits that differ in nothing that is counted; `count` of them wait to be told."""
+
+    record: ExchangeRecord
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A head with holes for what time changes in it."""
+
+    template: bytes
+    own_date: bool
+
+    def at(self, now: float, age: float, ttl: float) -> bytes:
+        """The head as it is at `now`."""
+        date = _date(now // 1).encode() if self.own_date else b""
+        return self.template % {b"age": int(age), b"ttl": math.floor(ttl), b"date": date}
+
+
+def form_of(visit: Visit, stored: StoredResponse, edits: Sequence[Edit], now: float) -> Form | None:
+    """The form of the head that the driver gives to this visit; None if there is none."""
+    story = visit.story()
+    fields = _fields(visit, stored, edits, now)
+    later = _fields(visit, stored, edits, now + _DAY_S)
+    changing = {one[0].lower() for one, other in zip(fields, later, strict=False) if one != other}
+    said = member(story)
+    if story.ttl_s is None or not (fields.get("cache-status") or "").endswith(said):
+        return None
+    if len(fields) != len(later) or not changing <= {"date"}:
+        return None
+    shown = f"; ttl={math.floor(story.ttl_s)}"
+    before, ttl, behind = said.rpartition(shown)
+    lines = []
+    for name, value in fields:
+        escaped, lower = value.replace("%", "%%"), name.lower()
+        if lower == "age":
+            escaped = "%(age)d"
+        elif lower == "cache-status" and ttl:
+            nearer = value.removesuffix(said).replace("%", "%%")
+            escaped = f"{nearer}{before}; ttl=%(ttl)d{behind}"
+        elif lower in changing:
+            escaped = "%(date)b"
+        lines.append((name.replace("%", "%%"), escaped))
+    reason = stored.reason.replace("%", "%%")
+    length = len(stored.body)
+    head = counted_head(stored.status, reason, Fields(lines), length)
+    return Form(head, own_date=bool(changing))
+
+
+def _fields(visit: Visit, stored: StoredResponse, edits: Sequence[Edit], now: float) -> Fields:
+    fields = client_fields(visit.route, stored.status, stored.fields, visit.story(), now)
+    for edit in edits:
+        fields = edit(stored.status, fields)
+    return fields
+
+
+class Hot:
+    """A request that is answered from here. Times are epoch seconds.
+
+    `head` (with a small body behind it) and `body` are the answer from `since` to `until`.
+    `count` hits since `at` wait to be told.
+    """
+
+    __slots__ = (
+        *("again", "alike", "at", "begins", "body", "count", "ends", "form", "head", "held"),
+        *("initial_age", "lifetime", "marker", "place", "received_at", "record", "since"),
+        *("size", "until"),
+    )
+
+    def __init__(
+        self,
+        place: bytes,
+        held: Held,
+        stored: StoredResponse,
+        form: Form,
+        visit: Visit,
+        record: ExchangeRecord,
+    ) -> None:
+        self.place, self.held = place, held
+        self.marker: tuple[bytes, Held] | None = None
+        self.form, self.record = form, record
+        self.initial_age, self.received_at = stored.initial_age, stored.response_time
+        self.lifetime = stored.lifetime
+        moments = steps(visit.request.fields.get("authorization"))
+        self.begins = max((at for at in moments if at <= visit.began_at), default=-math.inf)
+        self.ends = min((at for at in moments if at > visit.began_at), default=math.inf)
+        self.head = self.body = b""
+        self.since, self.until = math.inf, -math.inf
+        self.at = 0.0
+        self.count = 0
+        self.alike: Alike = Alike(record)
+        self.again: tuple[Callable[[Again], None], ...] = ()
+        joined = len(stored.body) if len(stored.body) <= _JOINED else 0
+        self.size = _TAKES + 2 * len(held.request) + 2 * len(form.template) + joined
+
+    def age(self, now: float) -> float:
+        """As StoredResponse.age."""
+        return max(0.0, self.initial_age + max(0.0, now - self.received_at))
+
+    def render(self, stored: StoredResponse, now: float) -> bool:
+        """Make the answer as it is at `now`; whether it is one that is fresh."""
+        age, ttl = stored.age(now), stored.ttl(now)
+        if ttl <= 0 or not self.begins <= now < self.ends:
+            return False
+        head = self.form.at(now, age, ttl)
+        if len(stored.body) <= _JOINED:
+            self.head = head + stored.body
+        else:
+            self.head, self.body = head, stored.body
+        changes = [1 - age % 1, ttl % 1, ttl]
+        if self.form.own_date:
+            changes.append(1 - now % 1)
+        self.since, self.until = now, min(now + min(changes) - _TINY_S, self.ends)
+        return True

@@ -1,0 +1,239 @@
+"""The hot lane: requests seen before, byte for byte, whose answers are fresh in memory.
+
+What it may answer is decided on the slow path alone: the driver notes a hit, the connection
+offers the bytes of the request it was for, and the same bytes are answered from here on while
+the same slots stand in memory. It knows no rule and no part of an HTTP request. Invariants: an
+answer is, byte for byte, what the slow path would send now, and it is told of just the same
+(telling.py); bounded in bytes; nothing of it outlives the rules.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from proxy.decisions.repeating import LARGEST, repeats
+from proxy.dressing import Dressed
+from proxy.edges.hot import Alike, Edit, Held, Hot, form_of
+from proxy.edges.telling import Telling
+from proxy.outcomes import Outcome, Tier
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable, Sequence
+
+    from proxy.decisions.lookup import Serve
+    from proxy.messages import CacheKey, Request, StoredResponse
+    from proxy.observing import Observer
+    from proxy.outcomes import ExchangeRecord
+    from proxy.sight import Sight
+    from proxy.store.cache import Cache
+    from proxy.store.memory import Slot
+    from proxy.turn import Turn, World
+
+LONGEST: Final = 16 << 10
+"""Bytes of a request that may be remembered."""
+
+_SIGHTINGS: Final = 8192
+"""Requests of which it is known that they came before; there are two such sets."""
+
+_GROUPS: Final = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneStatus:
+    """The lane in numbers: `requests` it knows take `size_bytes`, `waiting` clients do not read."""
+
+    hits: int = 0
+    requests: int = 0
+    size_bytes: int = 0
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A hit that the driver has just delivered."""
+
+    turn: Turn
+    key: CacheKey
+    sight: Sight
+    stored: StoredResponse
+
+
+class Lane:
+    """`max_bytes` bounds what is remembered; 0: nothing is. What was used last is kept.
+
+    `clock` is epoch seconds, `timer` counts seconds from anywhere.
+    """
+
+    def __init__(
+        self,
+        max_bytes: int,
+        *,
+        cache: Cache,
+        observers: Sequence[Observer],
+        loop: AbstractEventLoop,
+        clock: Callable[[], float],
+        timer: Callable[[], float],
+    ) -> None:
+        self.max_bytes = max_bytes
+        self.bytes = 0
+        self.telling = Telling(observers, self._used, loop=loop, timer=timer)
+        self._cache = cache
+        self._standing = cache.standing
+        self._clock = clock
+        self._table: OrderedDict[bytes, Hot] = OrderedDict()
+        self._seen: set[int] = set()
+        self._seen_before: set[int] = set()
+        self._groups: dict[ExchangeRecord, Alike] = {}
+        self._noted: Noted | None = None
+        self._world: World | None = None
+
+    def status(self) -> LaneStatus:
+        """Its numbers."""
+        return LaneStatus(
+            hits=self.telling.told,
+            requests=len(self._table),
+            size_bytes=self.bytes,
+            waiting=self.telling.unsent,
+        )
+
+    def adopt(self, world: World) -> None:
+        """These rules are in force now: forget all that was learnt under others."""
+        self._world = world if self.max_bytes else None
+        self._table.clear()
+        self._groups.clear()
+        self._noted = None
+        self.bytes = 0
+
+    # -- answering
+
+    def take(self, request: bytes) -> Hot | None:
+        """What answers this request now, counted as a hit; None: ask the driver."""
+        hot = self._table.get(request)
+        if hot is None:
+            return None
+        now = self._clock()
+        slot = self._standing(hot.place)
+        if slot is None or slot is not hot.held() or (hot.marker and not self._led(hot, now)):
+            return None
+        if not hot.since <= now < hot.until and not self._renewed(hot, slot, now):
+            return None
+        if not hot.count:
+            hot.at = now
+            self.telling.first(hot)
+        hot.count += 1
+        return hot
+
+    def _led(self, hot: Hot, now: float) -> bool:
+        """Whether a look-up would still come to this variant."""
+        if hot.marker is None:
+            return True
+        key, held = hot.marker
+        slot = self._standing(key)
+        return slot is not None and slot is held() and now < slot.expires_at
+
+    def _renewed(self, hot: Hot, slot: Slot, now: float) -> bool:
+        if hot.render(slot.found.entry, now):  # type: ignore[arg-type]  # it was one, see _made
+            return True
+        self._drop(hot.held)
+        return False
+
+    # -- what it learns
+
+    def note(self, turn: Turn, key: CacheKey, sight: Sight, plan: Serve) -> None:
+        """The driver has served this; the connection offers the request behind it, or does not."""
+        fresh = plan.outcome is Outcome.HIT and not plan.refresh
+        small = len(plan.stored.body) <= LARGEST and turn.world is self._world
+        if fresh and small and sight.tier is Tier.MEMORY and sight.reached is None:
+            self._noted = Noted(turn, key, sight, plan.stored)
+
+    def offer(self, data: bytes, request: Request, head: bytes) -> None:
+        """`data` was all of `request`, and was answered with `head` and a stored body."""
+        noted, self._noted = self._noted, None
+        if noted is None or noted.turn.visit.request is not request or data in self._table:
+            return
+        if self._has_seen(data):
+            hot = self._made(data, noted)
+            stored, now = noted.stored, self._clock()
+            if hot is not None and hot.render(stored, now) and hot.head.startswith(head):
+                self._keep(data, hot)
+
+    def _has_seen(self, data: bytes) -> bool:
+        """Whether it came before: what comes once, and carries a number of its own, is not kept."""
+        mark = hash(data)
+        if mark in self._seen or mark in self._seen_before:
+            return True
+        self._seen.add(mark)
+        if len(self._seen) >= _SIGHTINGS:
+            self._seen_before, self._seen = self._seen, set()
+        return False
+
+    def _made(self, data: bytes, noted: Noted) -> Hot | None:
+        turn, place = noted.turn, noted.sight.place.digest
+        edits = _edits(turn)
+        route, sessions = turn.match.route, turn.world.config.sessions
+        if edits is None or not repeats(route, sessions, turn.visit.request, noted.stored):
+            return None
+        slot = self._standing(place)
+        form = form_of(turn.visit, noted.stored, edits, self._clock())
+        if slot is None or slot.found.entry is not noted.stored or form is None:
+            return None
+        sent = len(noted.stored.body)
+        record = turn.visit.record(0.0, received=turn.body.received, sent=sent)
+        hot = Hot(place, Held(slot, self._drop, data), noted.stored, form, turn.visit, record)
+        if noted.key.digest != place:
+            marker = self._standing(noted.key.digest)
+            if marker is None:
+                return None
+            hot.marker = (noted.key.digest, Held(marker, self._drop, data))
+        return hot
+
+    def _keep(self, data: bytes, hot: Hot) -> None:
+        hot.again, hot.alike = self.telling.prepare(hot.record), self._alike(hot.record)
+        self._table[data] = hot
+        self.bytes += hot.size
+        while self.bytes > self.max_bytes:
+            self._drop(next(iter(self._table.values())).held)
+
+    def _used(self, hot: Hot) -> None:
+        """It was hit: least recently used is something else, here and in memory."""
+        if hot.held.request in self._table:
+            self._table.move_to_end(hot.held.request)
+        if hot.marker is not None:
+            self._cache.touch(hot.marker[0])
+        self._cache.touch(hot.place)
+
+    def _alike(self, record: ExchangeRecord) -> Alike:
+        common = replace(
+            record,
+            at=0.0,
+            path="",
+            key="",
+            place=b"",
+            age_s=None,
+            ttl_s=None,
+            duration_s=0.0,
+        )
+        if len(self._groups) >= _GROUPS:
+            self._groups.clear()
+        return self._groups.setdefault(common, Alike(common))
+
+    def _drop(self, held: Held) -> None:
+        """Forget what needs a slot; the memory store may have let go of that."""
+        hot = self._table.get(held.request)
+        if hot is not None and (hot.held is held or (hot.marker and hot.marker[1] is held)):
+            del self._table[held.request]
+            self.bytes -= hot.size
+
+
+def _edits(turn: Turn) -> list[Edit] | None:
+    """What is done to the head on its way out, the last first; None if it is never the same."""
+    edits, reply = [], turn.reply
+    while isinstance(reply, Dressed):
+        if not reply.repeats:
+            return None
+        edits.append(reply.edit)
+        reply = reply.reply
+    return edits

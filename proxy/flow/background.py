@@ -1,0 +1,184 @@
+"""Work behind the clients' backs, and never ahead of them: prefetching, warming, refreshing.
+
+It knows names, upstreams and coroutines; no HTTP. Invariants: a job starts only while no
+client's fetch to its upstream waits for a head; at most `limit` run at a time for one
+upstream and at most `waiting` wait; one name is there once; whatever becomes of a job is
+counted. Work for the upstream "" calls none, so no client's fetch holds it up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from proxy.errors import LarderError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+
+PATIENCE_S: Final = 5.0
+"""How long a job waits for a busy upstream before it is dropped, unless it waits on."""
+
+
+class JobFailedError(LarderError):
+    """What a job raises that came to nothing: it is counted, and nobody is told."""
+
+
+class Fate(StrEnum):
+    """What became of a job."""
+
+    DONE = "done"
+    FAILED = "failed"
+    DROPPED = "dropped"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    name: str
+    run: Callable[[], Awaitable[None]]
+    wait_on: bool
+    offered_at: float
+
+
+@dataclass(slots=True)
+class _Lane:
+    """The jobs of one upstream, and how many clients' fetches wait for it."""
+
+    upstream: str
+    waiting: deque[_Job] = field(default_factory=deque)
+    names: set[str] = field(default_factory=set)
+    running: int = 0
+    clients: int = 0
+    busy_since: float = 0.0
+    timer: asyncio.TimerHandle | None = None
+
+
+class Background:
+    """`limit` jobs at a time and `waiting` in line for each upstream."""
+
+    def __init__(
+        self,
+        spawn: Callable[[Coroutine[object, object, None], str], asyncio.Task[None]],
+        limit: int = 2,
+        waiting: int = 1000,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        """`spawn` starts a task (tasks.spawn)."""
+        self._spawn = spawn
+        self._limit = limit
+        self._waiting = waiting
+        self._patience_s = patience_s
+        self._lanes: dict[str, _Lane] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._closed = False
+
+    def __len__(self) -> int:
+        return sum(len(lane.waiting) + lane.running for lane in self._lanes.values())
+
+    @property
+    def counts(self) -> Mapping[tuple[str, str], int]:
+        """How many jobs came to each fate, by upstream and fate."""
+        return self._counts
+
+    def offer(
+        self,
+        upstream: str,
+        name: str,
+        job: Callable[[], Awaitable[None]],
+        *,
+        wait_on: bool = False,
+    ) -> bool:
+        """Run `job` when there is nothing better to do; False if this one never will be.
+
+        That is when one of its `name`, which is no secret, is there already, or too many
+        wait. `wait_on`: it is not dropped, however long clients keep the upstream busy.
+        """
+        lane = self._lanes.setdefault(upstream, _Lane(upstream))
+        if name in lane.names:
+            return False
+        if self._closed or len(lane.waiting) >= self._waiting:
+            self._counts[upstream, Fate.REFUSED] += 1
+            return False
+        lane.names.add(name)
+        lane.waiting.append(_Job(name, job, wait_on, asyncio.get_running_loop().time()))
+        self._go_on(lane)
+        return True
+
+    @contextmanager
+    def behind(self, upstream: str) -> Iterator[None]:
+        """While this lasts, a client's fetch waits for its head: nothing is started."""
+        lane = self._lanes.setdefault(upstream, _Lane(upstream))
+        lane.clients += 1
+        if lane.clients == 1:
+            lane.busy_since = asyncio.get_running_loop().time()
+            self._go_on(lane)
+        try:
+            yield
+        finally:
+            lane.clients -= 1
+            self._go_on(lane)
+
+    async def drain(self, within_s: float) -> None:
+        """Take nothing more on, drop what waits, finish what runs within `within_s` seconds."""
+        self._closed = True
+        for lane in self._lanes.values():
+            self._drop(lane, lambda _: True)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=within_s)
+        for task in self._tasks:
+            task.cancel()
+
+    def _go_on(self, lane: _Lane) -> None:
+        """Start what may start; what may not is given up in time."""
+        while lane.waiting and not lane.clients and lane.running < self._limit:
+            job = lane.waiting.popleft()
+            lane.running += 1
+            task = self._spawn(self._run(lane, job), f"background {job.name}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        if lane.clients and lane.timer is None:
+            self._set_timer(lane)
+
+    def _set_timer(self, lane: _Lane) -> None:
+        ends = (self._end(lane, job) for job in lane.waiting if not job.wait_on)
+        first = min(ends, default=None)
+        if first is not None:
+            loop = asyncio.get_running_loop()
+            lane.timer = loop.call_at(first, self._give_up, lane)
+
+    def _give_up(self, lane: _Lane) -> None:
+        """Drop the jobs whose upstream has been busy for too long."""
+        lane.timer = None
+        if lane.clients:
+            now = asyncio.get_running_loop().time()
+            self._drop(lane, lambda job: not job.wait_on and self._end(lane, job) <= now)
+            self._set_timer(lane)
+
+    def _end(self, lane: _Lane, job: _Job) -> float:
+        """When the job has waited long enough for clients."""
+        return max(job.offered_at, lane.busy_since) + self._patience_s
+
+    def _drop(self, lane: _Lane, condemned: Callable[[_Job], bool]) -> None:
+        dropped = [job for job in lane.waiting if condemned(job)]
+        lane.waiting = deque(job for job in lane.waiting if not condemned(job))
+        lane.names.difference_update(job.name for job in dropped)
+        self._counts[lane.upstream, Fate.DROPPED] += len(dropped)
+
+    async def _run(self, lane: _Lane, job: _Job) -> None:
+        fate = Fate.FAILED
+        try:
+            await job.run()
+            fate = Fate.DONE
+        except LarderError:
+            pass  # counted: nobody waits for it
+        finally:
+            self._counts[lane.upstream, fate] += 1
+            lane.names.discard(job.name)
+            lane.running -= 1
+            self._go_on(lane)

@@ -1,0 +1,59 @@
+"""Those who are told of every exchange, and how they are told of many alike at once.
+
+Floor 6. An observer is any callable that takes a record. One that is a `Counts` or a `Retells`
+can be told of hits that come by the hundred in one turn of the loop without a record of each;
+the sums and lines it makes are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from proxy.outcomes import ExchangeRecord
+
+Observer = Callable[[ExchangeRecord], None]
+
+
+class Again(NamedTuple):
+    """So many exchanges more, at `at` (epoch seconds), each `duration_s` long."""
+
+    at: float
+    age_s: float
+    ttl_s: float
+    duration_s: float
+    times: int
+
+    @classmethod
+    def of(cls, record: ExchangeRecord) -> Again:
+        """Of one exchange that was told of by itself."""
+        age, ttl = record.age_s or 0.0, record.ttl_s or 0.0
+        return cls(record.at, age, ttl, record.duration_s, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """An observer that only counts: of many records at once it reads what they have in common.
+
+    Only `again` says then when they were and how long they took; of path, key, place, age and
+    ttl nothing is said.
+    """
+
+    add: Callable[[ExchangeRecord, Again], None]
+
+    def __call__(self, record: ExchangeRecord) -> None:
+        """Count one."""
+        self.add(record, Again.of(record))
+
+
+@dataclass(frozen=True, slots=True)
+class Retells:
+    """An observer that tells of each: `prepare` gives what tells of others like this one."""
+
+    tell: Observer
+    prepare: Callable[[ExchangeRecord], Callable[[Again], None]]
+
+    def __call__(self, record: ExchangeRecord) -> None:
+        """Tell of one."""
+        self.tell(record)

@@ -1,0 +1,52 @@
+"""From `etag` as written to the rule for a route's ETag.
+
+Floor 2. What a key cannot know of its neighbours is checked here: a route whose answers are
+never asked for with a condition has no use for one.
+"""
+
+from __future__ import annotations
+
+from proxy.rules import route_schema as s
+from proxy.rules.etags import CollectionEtag, ContentEtag, EtagRule, ValuesEtag
+from proxy.rules.patterns import Pattern
+from proxy.rules.problems import Report
+from proxy.rules.selectors import Selector
+from proxy.rules.shapes import Written
+
+_TAGGED = frozenset({"GET", "HEAD"})
+
+
+def compile_etag(written: Written, pattern: Pattern | None, report: Report) -> EtagRule | None:
+    """What makes the ETag of this route's answers; None: the upstream's stands."""
+    etag = written.get(s.ETAG)
+    if etag is None:
+        return None
+    if pattern is not None and pattern.methods and not pattern.methods & _TAGGED:
+        report.add(
+            written.mark_of(s.ETAG),
+            "only answers to GET and HEAD have an ETag of ours",
+            "take etag out, or match GET",
+        )
+    if isinstance(etag, Written):
+        return _collection(etag)
+    if isinstance(etag, Selector):
+        return ValuesEtag((etag,))
+    return ContentEtag() if isinstance(etag, str) else ValuesEtag(etag)
+
+
+def etag_selectors(written: Written) -> tuple[Selector, ...]:
+    """The selectors it is made of."""
+    etag = written.get(s.ETAG)
+    if isinstance(etag, Written):
+        rule = _collection(etag)
+        return () if rule is None else rule.selectors
+    if isinstance(etag, Selector):
+        return (etag,)
+    return etag if isinstance(etag, tuple) else ()
+
+
+def _collection(written: Written) -> CollectionEtag | None:
+    count, latest = written.get(s.ETAG_COUNT), written.get(s.ETAG_LATEST)
+    if count is None or latest is None:  # reported where it stands
+        return None
+    return CollectionEtag(count, latest)

@@ -1,0 +1,298 @@
+"""Claims: what they say as bytes, what an answer proves, what a repeat is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.decisions.deduping import (
+    MAX_BODY,
+    Again,
+    Decline,
+    Done,
+    InDoubt,
+    Kept,
+    Name,
+    Replay,
+    Sent,
+    State,
+    Verdict,
+    Wait,
+    idempotency_key,
+    names_of,
+    part_key,
+    parts_of,
+    read,
+    seconds,
+    settled,
+    told,
+    written,
+)
+from proxy.errors import (
+    ClientError,
+    LarderError,
+    UpstreamConnectError,
+    UpstreamProtocolError,
+    UpstreamTimeoutError,
+)
+from proxy.fields import Fields
+from proxy.messages import Request
+from proxy.outcomes import Bypass, Refusal
+from proxy.rules.dedupe import Dedupe
+from tests.support.build import request, response
+from tests.support.clock import NOW
+from tests.unit.rules.support import identity, matched, route_config
+
+RULE = Dedupe(window=600.0)
+SENT = Sent(owner="me", until=NOW + 600, fingerprint="f", deadline=NOW + 60)
+DOUBT = InDoubt(owner="me", until=NOW + 600, fingerprint="f")
+KEPT = Kept(
+    status=201,
+    reason="Created",
+    fields=Fields([("Location", "/sms/1"), ("X-Name", "caf\xe9")]),
+    body=b"\x00\n{}",
+    at=NOW,
+)
+DONE = Done(owner="me", until=NOW + 600, fingerprint="f", answer=KEPT)
+ROUTE = matched(route_config("dedupe: 10m"), request("POST", "/api/a")).route
+NAME, CLIENTS_NAME = Name("k:1"), Name("i:1", "f")
+IN_DOUBT = Decline(409, Refusal.IN_DOUBT, 600)
+
+
+# -- bytes ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", [SENT, DOUBT, DONE, Done(owner="me", until=NOW, answer=None)])
+def test_what_is_written_is_read(state: State) -> None:
+    assert read(written(state)) == state
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        *(b"", b"\n", b"{}", b"[]", b"null", b"\xff\x00", b'{"v": 2, "is": "Sent"}'),
+        *(b'{"v": 1, "is": "Sent"}', b'{"v": 1, "is": "Gone", "until": 1, "owner": "x"}'),
+        b'{"v": 1, "is": "InDoubt", "until": "soon", "owner": "x", "fingerprint": ""}',
+        written(SENT)[:-20],
+    ],
+)
+def test_what_is_no_claim_of_this_version_is_not_read(note: bytes) -> None:
+    assert read(note) is None
+
+
+@pytest.mark.parametrize("size", [0, 32 << 10, (32 << 10) + 1, 120 << 10, MAX_BODY])
+def test_a_long_body_is_in_notes_of_its_own(size: int) -> None:
+    body = bytes(number % 251 for number in range(size))
+    done = Done(
+        owner="me",
+        until=NOW,
+        answer=Kept(status=200, reason="", fields=Fields(), body=body, at=NOW),
+    )
+    note, parts = written(done), parts_of(done)
+    assert all(len(each) <= 64 << 10 for each in (note, *(part for _, part in parts)))
+    found = read(note)
+    assert isinstance(found, Done)
+    assert found.answer is not None
+    assert found.answer.parts == len(parts)
+    assert [key for key, _ in parts] == [part_key("me", number) for number in range(len(parts))]
+    assert found.answer.body + b"".join(part for _, part in parts) == body
+
+
+def test_a_head_too_long_for_a_note_is_not_kept() -> None:
+    fields = Fields([("X-Long", "x" * 70_000)])
+    done = Done(
+        owner="me", until=NOW, answer=Kept(status=200, reason="", fields=fields, body=b"", at=NOW)
+    )
+    assert read(written(done)) == Done(owner="me", until=NOW, answer=None)
+
+
+@pytest.mark.parametrize("state", [None, DOUBT, DONE, Done(owner="me", until=NOW, answer=None)])
+def test_what_stands_in_the_claim_has_no_parts(state: Done | InDoubt | None) -> None:
+    assert parts_of(state) == ()
+
+
+# -- what an answer proves ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        *((status, Done) for status in (200, 201, 202, 204, 301, 303, 307)),
+        *((status, None) for status in (400, 401, 403, 404, 410, 412, 413, 415, 422, 425, 428)),
+        *((status, None) for status in (429, 431, 451)),
+        *((status, InDoubt) for status in (101, 408, 409, 420, 460, 499)),
+        *((status, InDoubt) for status in (500, 501, 502, 503, 504, 599)),
+    ],
+)
+def test_what_a_status_proves(status: int, expected: type[State] | None) -> None:
+    outcome = settled(SENT, ROUTE, response(status), b"", None)
+    assert type(outcome) is (type(None) if expected is None else expected)
+
+
+@pytest.mark.parametrize(
+    ("error", "acted"),
+    [
+        (UpstreamConnectError("no"), False),
+        (ClientError(400, "a line break in a field"), False),
+        (UpstreamTimeoutError("late"), True),
+        (UpstreamProtocolError("broken"), True),
+    ],
+    ids=repr,
+)
+def test_what_a_call_without_an_answer_proves(error: LarderError, acted: bool) -> None:
+    assert settled(SENT, ROUTE, None, None, error) == (DOUBT if acted else None)
+
+
+@pytest.mark.parametrize(("status", "expected"), [(201, DOUBT), (400, None), (500, DOUBT)])
+def test_a_broken_answer_proves_what_its_head_refuses(status: int, expected: State | None) -> None:
+    error = UpstreamProtocolError("broken")
+    assert settled(SENT, ROUTE, response(status), None, error) == expected
+
+
+def test_what_is_kept_of_an_answer_is_fit_for_another_time() -> None:
+    fields = {
+        "Set-Cookie": "sid=secret",
+        "Connection": "close",
+        "Location": "/sms/1",
+        "X-RateLimit-Remaining": "3",
+        "Content-Length": "2",
+    }
+    outcome = settled(SENT, ROUTE, response(201, fields=fields), b"{}", None)
+    assert isinstance(outcome, Done)
+    assert outcome.answer is not None
+    assert outcome.answer.fields.names() == {"location", "date"}
+    assert (outcome.owner, outcome.until, outcome.fingerprint) == ("me", SENT.until, "f")
+
+
+@pytest.mark.parametrize("body", [None, b"x" * (MAX_BODY + 1)], ids=["not-at-hand", "too-long"])
+def test_a_body_that_cannot_be_kept(body: bytes | None) -> None:
+    outcome = settled(SENT, ROUTE, response(200), body, None)
+    assert isinstance(outcome, Done)
+    assert outcome.answer is None
+
+
+# -- what a repeat is told ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("state", "now", "refusing", "forwarding"),
+    [
+        (SENT, NOW, Wait(), Wait()),
+        (SENT, NOW + 60, Decline(409, Refusal.IN_DOUBT, 540), Again()),
+        (DOUBT, NOW, IN_DOUBT, Again()),
+        (DONE, NOW, Replay(KEPT), Replay(KEPT)),
+        (
+            Done(owner="me", until=NOW + 5.5, answer=None),
+            NOW,
+            *[Decline(409, Refusal.ANSWER_NOT_KEPT, 6)] * 2,
+        ),
+        (None, NOW, IN_DOUBT, IN_DOUBT),
+    ],
+    ids=["sent", "lost", "doubt", "done", "done-without-answer", "unreadable"],
+)
+def test_what_a_repeat_is_told(
+    state: State | None, now: float, refusing: Verdict, forwarding: Verdict
+) -> None:
+    assert told(state, NAME, RULE, now) == refusing
+    assert told(state, NAME, Dedupe(window=600.0, forward_in_doubt=True), now) == forwarding
+
+
+@pytest.mark.parametrize("state", [SENT, DOUBT, DONE])
+def test_a_name_the_client_gave_is_of_one_request(state: State) -> None:
+    other = Name("i:1", "g")
+    assert told(state, other, RULE, NOW) == Decline(422, Refusal.IDEMPOTENCY_KEY_REUSED)
+    assert told(state, CLIENTS_NAME, RULE, NOW) == told(state, NAME, RULE, NOW)
+
+
+@pytest.mark.parametrize(("left", "said"), [(-5.0, 1), (0.0, 1), (0.2, 1), (1.0, 1), (59.1, 60)])
+def test_retry_after_is_whole_seconds_and_never_none(left: float, said: int) -> None:
+    assert seconds(left) == said
+
+
+# -- names ----------------------------------------------------------------------------------------
+
+BAD = Decline(400, Refusal.BAD_IDEMPOTENCY_KEY)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([], None),
+        (['"a"'], "a"),
+        (["a"], "a"),
+        ([" a "], "a"),
+        (['"a";p=1'], "a"),
+        ([r'"a\"b"'], 'a"b'),
+        (["8e03978e-40d5-43e8-bc93-6894a57f9324"], "8e03978e-40d5-43e8-bc93-6894a57f9324"),
+        (["x" * 256], "x" * 256),
+        *(([bad], BAD) for bad in ("", '""', "a b", '"a', ":YQ==:", "?1 2", '%"a"', "x" * 257)),
+        (["a", "b"], BAD),
+        (['"a"', '"b"'], BAD),
+    ],
+)
+def test_what_idempotency_key_says(values: list[str], said: str | Decline | None) -> None:
+    assert idempotency_key(Fields(("Idempotency-Key", value) for value in values)) == said
+
+
+def names(asked: Request, route: str = "dedupe: 10m") -> tuple[Name, ...] | Bypass | Decline:
+    config = route_config(route)
+    return names_of(matched(config, asked), identity(config, asked))
+
+
+def post(body: object = "{}", target: str = "/api/a", **fields: str) -> Request:
+    return request(
+        "POST", target, fields={k.replace("_", "-"): v for k, v in fields.items()}, body=body
+    )
+
+
+def test_a_request_has_the_routes_name_and_its_clients() -> None:
+    assert [name.key[:2] for name in names(post())] == ["k:"]  # type: ignore[union-attr]
+    both = names(post(Idempotency_Key="1"))
+    assert isinstance(both, tuple)
+    assert [(name.key[:2], bool(name.fingerprint)) for name in both] == [
+        ("i:", True),
+        ("k:", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("other", "same_key", "same_fingerprint"),
+    [
+        (post(Idempotency_Key='"1"'), True, True),
+        (post(Idempotency_Key="1", User_Agent="x"), True, True),
+        (post("{} ", Idempotency_Key="1"), True, False),
+        (post(target="/api/a?x", Idempotency_Key="1"), True, False),
+        (post(Idempotency_Key="1", Content_Type="text/plain"), True, False),
+        (post(Idempotency_Key="2"), False, True),
+        (post(Idempotency_Key="1", Authorization="Bearer b"), False, True),
+    ],
+)
+def test_what_a_name_given_by_the_client_tells_apart(
+    other: Request,
+    same_key: bool,
+    same_fingerprint: bool,
+) -> None:
+    first, second = names(post(Idempotency_Key="1")), names(other)
+    assert isinstance(first, tuple)
+    assert isinstance(second, tuple)
+    assert (first[0].key == second[0].key) is same_key
+    assert (first[0].fingerprint == second[0].fingerprint) is same_fingerprint
+
+
+def test_without_any_name_the_reason_is_the_keys() -> None:
+    keyed = "key: '{body.lead}'\ndedupe: 10m"
+    assert names(post(), keyed) is Bypass.MISSING_SELECTOR
+    found = names(post(Idempotency_Key="1"), keyed)
+    assert isinstance(found, tuple)
+    assert [name.key[:2] for name in found] == ["i:"]
+    assert names(post(Idempotency_Key="a b"), keyed) == BAD
+
+
+def test_no_name_of_the_client_reaches_over_a_scope() -> None:
+    """Without its session a request of a route scoped to sessions has no partition."""
+    scoped = "scope: [header.x-org]\ndedupe: 10m"
+    assert names(post(Idempotency_Key="1"), scoped) is Bypass.MISSING_SELECTOR
+
+
+def test_no_secret_is_in_a_name() -> None:
+    for name in names(post(Idempotency_Key="s3cret", Authorization="Bearer s3cret")):  # type: ignore[union-attr]
+        assert "s3cret" not in f"{name}"
