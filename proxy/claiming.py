@@ -14,24 +14,26 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar, assert_never
 
-from proxy.decisions.deduping import (
+from proxy.decisions.claim import (
     CLAIMS,
     PARTS,
-    Again,
-    Decline,
     Done,
     InDoubt,
-    Name,
-    Replay,
     Sent,
-    Wait,
-    not_kept,
     part_key,
     parts_of,
     read,
+    written,
+)
+from proxy.decisions.deduping import (
+    Again,
+    Decline,
+    Name,
+    Replay,
+    Wait,
+    not_kept,
     seconds,
     told,
-    written,
 )
 from proxy.errors import CorruptEntryError, StoreError
 from proxy.outcomes import Refusal

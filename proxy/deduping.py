@@ -16,11 +16,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, assert_never
 
 from proxy.claiming import Case, Claims
+from proxy.decisions.claim import Done, InDoubt
 from proxy.decisions.deduping import (
     MAX_BODY,
     Decline,
-    Done,
-    InDoubt,
     Name,
     Replay,
     names_of,
@@ -164,9 +163,10 @@ class Deduper:
         try:
             return await self._shared.take(case)
         except StoreError:
-            if case.rule.forward_when_down:
-                case.cut_off = True
-                return await self._own.take(case)
+            with suppress(StoreError):  # there is no room for claims here, either
+                if case.rule.forward_when_down:
+                    case.cut_off = True
+                    return await self._own.take(case)
         # The claim may be in the store all the same, and would tell others that this was sent.
         tasks.spawn(self._withdraw(case), "give claims back")
         return Decline(503, Refusal.DEDUPE_DOWN, RETRY_S)
@@ -180,19 +180,18 @@ class Deduper:
     async def settle(self, case: Case, outcome: Done | InDoubt | None) -> None:
         """Say how it went to all who ask from now on, and then to those who wait."""
         if case.cut_off:
-            await self._own.settle(case, outcome)
             tasks.spawn(self._publish(case, outcome), "settle claims")
-        else:
-            try:
-                await self._shared.settle(case, outcome)
-            except StoreError:  # others will see it in doubt; here it is known
-                with suppress(StoreError):
-                    await self._own.settle(case, outcome)
+        if case.cut_off or not await self._publish(case, outcome):
+            with suppress(StoreError):  # here it is known what others will see in doubt
+                await self._own.settle(case, outcome)
         self.end(case, outcome)
 
-    async def _publish(self, case: Case, outcome: Done | InDoubt | None) -> None:
-        with suppress(StoreError):
+    async def _publish(self, case: Case, outcome: Done | InDoubt | None) -> bool:
+        try:
             await self._shared.settle(case, outcome)
+        except StoreError:
+            return False
+        return True
 
     def end(self, case: Case, outcome: Done | InDoubt | None) -> None:
         """Let those go on who wait for it in this process. Idempotent."""

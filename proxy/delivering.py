@@ -30,7 +30,7 @@ from proxy.problem import CONTENT_TYPE, problem
 
 if TYPE_CHECKING:
     from proxy.client import Reply
-    from proxy.decisions.deduping import Kept
+    from proxy.decisions.claim import Kept
     from proxy.decisions.last_recipient import OwnAnswer
     from proxy.flow.broadcast import Reader
     from proxy.messages import StoredResponse

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -19,6 +19,7 @@ from proxy.decisions.derived import (
     derived_from,
     derived_head,
     is_selected,
+    is_shaped,
     is_written,
     item_body,
     may_fill,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from proxy.decisions.derived import Derived
     from proxy.fields import Fields
-    from proxy.messages import CacheKey, Position, Response, Stored
+    from proxy.messages import CacheKey, Position, Request, Response, Stored
     from proxy.rules.request_templates import Expand, RequestTemplate
     from proxy.rules.settings import Upstream
     from proxy.rules.subject import Subject
@@ -126,6 +127,8 @@ class Deriving:
         request = errand.route.following.write_through
         if request is None or errand.inner or response is None or body is None:
             return None
+        if is_shaped(errand.route, source, request, listed=False):
+            return None
         target = request.target_of(source) if is_written(source, response) else None
         made = None if target is None else self._made(landing, source, target)
         if made is None or isinstance(await self._standing(made), Variants):
@@ -166,7 +169,7 @@ class Deriving:
             if target is not None and isinstance(item, dict):
                 twice |= {target} & found.keys()
                 found[target] = item
-        if tags is None:
+        if tags is None or is_shaped(landing.errand.route, source, expand.request, listed=True):
             return
         claim = landing.claim(tags)
         for number, (target, item) in enumerate(found.items()):
@@ -222,7 +225,7 @@ class Deriving:
             return
         for target in request.targets(source):
             derived = self._derived(errand, source, target)
-            if derived is None:
+            if derived is None or not _stays(errand, derived.match.subject.request):
                 continue
             key, now = derived.identity.key, self.clock()
             if not _is_fresh(self.cache.peek(key.digest, now), now):
@@ -235,13 +238,26 @@ class Deriving:
             raise AssertionError(derived)  # the exchange that fetched is there
         request = derived.match.subject.request
         reply = await self.inner.get(
-            f"{upstream.mount or ''}{request.target}",
+            _public(upstream, request),
             request.fields,
             authority=request.authority,
             session=request.session,
         )
         if not reply.whole or reply.status >= SERVER_ERROR:
             raise JobFailedError(f"prefetching: {reply.status}")
+
+
+def _public(upstream: Upstream, request: Request) -> str:
+    """The target as clients write it."""
+    return f"{upstream.mount or ''}{request.target}"
+
+
+def _stays(errand: Errand, request: Request) -> bool:
+    """Whether it goes to the same upstream: a deeper mount may be another's, with other secrets."""
+    if errand.router is None:
+        return False
+    found = errand.router.find(replace(request, target=_public(errand.upstream, request)))
+    return found is not None and found[0].name == errand.upstream.name
 
 
 def _is_fresh(found: Found | None, now: float) -> bool:

@@ -49,10 +49,14 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Retells:
-    """An observer that tells of each: `prepare` gives what tells of others like this one."""
+    """An observer that tells of each: `prepare` gives what tells of others like this one.
+
+    `flush` is called behind a number of those.
+    """
 
     tell: Observer
     prepare: Callable[[ExchangeRecord], Callable[[Again], None]]
+    flush: Callable[[], None] = lambda: None
 
     def __call__(self, record: ExchangeRecord) -> None:
         """Tell of one."""

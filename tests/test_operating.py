@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from proxy.cli import COMMANDS
+from proxy.edges.access_lines import ACCESS_FIELDS
 from proxy.edges.control import State
 from proxy.edges.endpoints import ENDPOINTS
 from proxy.edges.families import METRICS
-from proxy.edges.logs import ACCESS_FIELDS, PROGRAM_FIELDS
+from proxy.edges.logs import PROGRAM_FIELDS
 from proxy.edges.purges import MEMBERS
 from proxy.edges.settings import SETTINGS
 from proxy.outcomes import Outcome

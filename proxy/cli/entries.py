@@ -11,6 +11,7 @@ from proxy.cli.command import (
     Command,
     Environment,
     json_option,
+    plain,
     print_json,
     print_table,
     seconds,
@@ -88,7 +89,7 @@ def _show(entry: dict[str, Any], *, as_json: bool) -> int:
     }
     width = max(map(len, said))
     for name, value in said.items():
-        print(f"{name:<{width}}  {'-' if value is None else value}")
+        print(f"{plain(name):<{width}}  {'-' if value is None else plain(str(value))}")
     return 0
 
 

@@ -17,6 +17,7 @@ from proxy.caching.ranges import partial
 from proxy.decisions.costing import shown
 from proxy.fields import Fields
 from proxy.outcomes import Forward, Outcome
+from proxy.rules.issuing import without_issued
 
 if TYPE_CHECKING:
     from proxy.messages import Request
@@ -66,6 +67,8 @@ def client_fields(
     if story.age_s is not None:
         out = out.without("age")
     if route is not None:
+        if route.sources.issued:
+            out = without_issued(route.sources.issued, out)
         if route.client_cache is not None and status < 400:
             out = out.with_set("Cache-Control", route.client_cache)
         out = route.headers.apply(out)

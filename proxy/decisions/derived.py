@@ -19,6 +19,7 @@ from proxy.decisions.requesting import CONDITIONS
 from proxy.fields import Fields
 from proxy.outcomes import Bypass
 from proxy.rules.following import NEVER_WRITTEN
+from proxy.rules.keys import counted_query
 from proxy.rules.lifetimes import TimedTtl
 from proxy.rules.route import Match
 from proxy.rules.wire import is_json, media_type
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from proxy.messages import Request, Response
+    from proxy.rules.request_templates import RequestTemplate
     from proxy.rules.route import Identity, Route
     from proxy.rules.router import Router
     from proxy.rules.settings import Upstream
@@ -39,6 +41,12 @@ WRITTEN: Final = frozenset({200, CREATED})
 
 CARRIED: Final = ("date", "cache-groups", "surrogate-key", "cache-tag")
 """Fields of the source that are true of what is made of it."""
+
+PAGING: Final = frozenset(
+    {"page", "perpage", "pagesize", "pagenumber", "pagetoken", "limit", "offset", "cursor"}
+    | {"sort", "sortby", "order", "orderby"}
+)
+"""Parameters that say which items a list holds, and nothing of what is in one."""
 
 OF_THE_SOURCE: Final = (
     *(*CONDITIONS, "cache-control", "pragma", "idempotency-key", "prefer"),
@@ -87,6 +95,25 @@ def may_fill(route: Route, source: Subject, derived: Derived) -> bool:
     if not isinstance(derived.match.route.ttl, TimedTtl):
         return False
     return route.scope.partition(source) in ("", derived.identity.scope)
+
+
+def is_shaped(route: Route, source: Subject, request: RequestTemplate, *, listed: bool) -> bool:
+    """Whether the source's query may have shaped its answer: `fields`, `dry_run` and the like.
+
+    Not what the target names, what goes along, what the route's key passes over and, where a
+    list is `listed`, what only chooses and orders its items.
+    """
+    shown = (text.lower() for text, _ in source.sources.shown(source))
+    named = {*shown, *(each.text.lower() for each in request.selectors)}
+    return any(
+        ";" in pair.raw
+        or not (f"query.{pair.name.lower()}" in named or (listed and _is_paging(pair.name)))
+        for pair in counted_query(route.keying, source)
+    )
+
+
+def _is_paging(name: str) -> bool:
+    return name.lower().replace("_", "").replace("-", "") in PAGING
 
 
 def is_selected(selecting: Iterable[str] | None, response: Response) -> bool:

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from proxy.decisions.deduping import CLAIMS, Again, Decline, Replay, Wait, names_of, read, told
+from proxy.decisions.claim import CLAIMS, read
+from proxy.decisions.deduping import (
+    Again,
+    Decline,
+    Replay,
+    Wait,
+    names_of,
+    told,
+)
 from proxy.errors import StoreError
 from proxy.identifying import identity_of
 from proxy.outcomes import Bypass, NotServed, Reason, Refusal, Repeat
@@ -43,21 +51,23 @@ async def dedupe_planned(notes: Notes, match: Match, rule: Dedupe, now: float) -
             note = await notes.get(CLAIMS, name.key)
         except StoreError:
             return _plan("send" if rule.forward_when_down else "refuse", NotServed.STORE_DOWN)
-        if note is None:
-            continue
-        verdict = told(read(note), name, rule, now)
-        match verdict:
-            case Wait():
-                return {"do": "wait"}
-            case Replay():
-                return _plan("replay", Repeat.DEDUPED)
-            case Decline():
-                return _refused(verdict)
-            case Again():
-                doubtful = Refusal.IN_DOUBT
-            case _:
-                assert_never(verdict)
+        verdict = Again() if note is None else told(read(note), name, rule, now)
+        if not isinstance(verdict, Again):
+            return _answered(verdict)
+        doubtful = doubtful or (None if note is None else Refusal.IN_DOUBT)
     return _plan("send", doubtful)
+
+
+def _answered(verdict: Wait | Replay | Decline) -> Json:
+    match verdict:
+        case Wait():
+            return {"do": "wait"}
+        case Replay():
+            return _plan("replay", Repeat.DEDUPED)
+        case Decline():
+            return _refused(verdict)
+        case _:
+            assert_never(verdict)
 
 
 def _refused(said: Decline) -> Json:

@@ -49,7 +49,15 @@ class Hits:
 
     def prepare(self, record: ExchangeRecord) -> Callable[[Again], None]:
         """What counts more hits of the same answer."""
-        return lambda again: self.observe(record, again.times)
+        place = record.place
+
+        def count(again: Again) -> None:
+            if place in self._new:
+                self._new[place] += again.times
+            else:
+                self.observe(record, again.times)
+
+        return count
 
     def fold(self) -> None:
         """Hand what is new to the tally."""

@@ -36,7 +36,7 @@ Edit = Callable[[int, Fields], Fields]
 _JOINED: Final = 8 << 10
 """Bytes of a body that is kept behind its head, so that one buffer goes out; a copy is cheaper."""
 
-_TAKES: Final = 4096
+_TAKES: Final = 2816
 """Bytes a Hot takes besides its request and answer: itself, its template, its record."""
 
 _DAY_S: Final = 86_400.0

@@ -121,8 +121,7 @@ class Lane:
         if not hot.since <= now < hot.until and not self._renewed(hot, slot, now):
             return None
         if not hot.count:
-            hot.at = now
-            self.telling.first(hot)
+            self.telling.first(hot, now)
         hot.count += 1
         return hot
 

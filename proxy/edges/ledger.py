@@ -10,6 +10,7 @@ again; credentials and sessions are digests, and bounded.
 from __future__ import annotations
 
 import json
+import math
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy.edges.stats import PASSED, SERVED
-from proxy.errors import StoreError
+from proxy.errors import CorruptEntryError, StoreError
 from proxy.observing import Again
 from proxy.outcomes import ExchangeRecord, Outcome
 from proxy.rules.prices import MICROS
@@ -184,12 +185,15 @@ class Ledger:
         """Follow a reset, then pass on what is new; a store that is away gets it later."""
         with suppress(StoreError):
             await self._follow()
-            if self._generation is not None:
-                self._routes.fold(self._generation)
-                self._people.fold(self._generation)
+        if self._generation is not None:
+            self._routes.fold(self._generation)
+            self._people.fold(self._generation)
 
     async def _follow(self) -> None:
-        note = await self._notes.get(_SPACE, _NAME)
+        try:
+            note = await self._notes.get(_SPACE, _NAME)
+        except CorruptEntryError:  # it stays so until the next reset, and counting goes on
+            note = None
         told = None if note is None else _reset_of(note)
         if told is None:
             self._generation = self._generation or _FIRST
@@ -245,16 +249,19 @@ class Ledger:
 def _reset_of(note: bytes) -> tuple[str, float] | None:
     """The generation that a reset began, and when; None if nobody of us wrote that."""
     try:
-        told = json.loads(note)
-        return str(told["id"]), float(told["at"])
-    except (ValueError, TypeError, KeyError):
+        match json.loads(note):
+            case {"id": str(generation), "at": int() | float() as at} if math.isfinite(at):
+                return generation, float(at)
+            case _:
+                return None
+    except (ValueError, OverflowError, RecursionError):
         return None
 
 
 def _parsed(text: str) -> tuple[str, str, str] | None:
     try:
         generation, first, second = json.loads(text)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
     return str(generation), str(first), str(second)
 

@@ -46,7 +46,7 @@ class Settings:
     log_level: int = logging.INFO
     secret: str = field(default="", repr=False)
     drain_s: float = 30.0
-    lane_bytes: int = 16 << 20
+    lane_bytes: int = 32 << 20
 
 
 def parse_address(text: str) -> Address:
@@ -160,7 +160,7 @@ SETTINGS: Final[dict[str, Setting]] = {
         "lane_bytes",
         _size,
         "off, or a whole number with B, KiB, MiB or GiB",
-        "16MiB",
+        "32MiB",
         "Memory for the hot lane: hits whose request is known byte for byte",
     ),
     "CACHE_ENABLED": Setting(

@@ -55,18 +55,22 @@ class Telling:
         self._loop = loop
         self._timer = timer
         self._turn: list[Hot] = []
-        self._began = 0.0
+        self._at = self._began = 0.0
 
     def prepare(self, record: ExchangeRecord) -> tuple[Callable[[Again], None], ...]:
         """What tells each of other hits like this one."""
         return tuple(each.prepare(record) for each in self._observers if isinstance(each, Retells))
 
-    def first(self, hot: Hot) -> None:
-        """The first hit of this one in a turn; what it counts until the turn ends is told then."""
+    def first(self, hot: Hot, now: float) -> None:
+        """The first hit of this one in a turn; what it counts until the turn ends is told then.
+
+        All of a turn are told of as of its beginning.
+        """
         if not self._turn:
-            self._began = self._timer()
+            self._at, self._began = now, self._timer()
             self.moment = self._loop.time()
             self._loop.call_soon(self._tell)
+        hot.at = self._at
         self._turn.append(hot)
 
     def _tell(self) -> None:
@@ -83,8 +87,11 @@ class Telling:
                 groups.append(hot.alike)
             hot.alike.count += hot.count
             self._tell_each(hot, share, plain)
+        for each in self._observers:
+            if isinstance(each, Retells):
+                each.flush()
         for alike in groups:
-            again = Again(turn[0].at, 0.0, 0.0, share, alike.count)
+            again = Again(self._at, 0.0, 0.0, share, alike.count)
             alike.count = 0
             for each in self._observers:
                 if isinstance(each, Counts):

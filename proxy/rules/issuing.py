@@ -98,6 +98,25 @@ class Issuing:
         return "; ".join(parts)
 
 
+def without_issued(source: str, fields: Fields) -> Fields:
+    """An upstream's answer without an id of the proxy's making; `source` as in `Sources.issued`.
+
+    No upstream is told one, so what it sends would be a session of another client's.
+    """
+    carrier, _, name = source.partition(".")
+    if carrier == Carrier.HEADER:
+        return fields.without(name)
+    if "set-cookie" not in fields:
+        return fields
+    return Fields(line for line in fields if not _sets(line, name))
+
+
+def _sets(line: tuple[str, str], cookie: str) -> bool:
+    """Whether a browser would send the cookie after this; one without a name is sent as it is."""
+    name = line[1].partition(";")[0].lstrip("= \t").partition("=")[0]
+    return line[0].lower() == "set-cookie" and name.strip() == cookie
+
+
 def _without_cookie(fields: Fields, name: str) -> tuple[Fields, tuple[str, ...]]:
     """The fields without one cookie, the others as they stand, and its values."""
     lines: list[tuple[str, str]] = []

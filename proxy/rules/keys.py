@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import Final
+from typing import Final, assert_never
 
 from proxy.messages import CacheKey
 from proxy.outcomes import Bypass
@@ -209,6 +209,19 @@ def _optional(value: Value, written: Callable[[Json], bytes] = canonical) -> byt
 def _ignorable(pair: QueryPair, globs: tuple[str, ...]) -> bool:
     """Not if it has a semicolon, which many servers read as a second `&`: more is in it."""
     return ";" not in pair.raw and _any_match(pair.name, globs)
+
+
+def counted_query(keying: Keying, subject: Subject) -> list[QueryPair]:
+    """The parameters of the query that count in the subject's key."""
+    pairs = subject.facts.query
+    match keying:
+        case PartsKey(ignore=Ignored(query=globs)):
+            return [pair for pair in pairs if not _ignorable(pair, globs)]
+        case TemplateKey(template=template):
+            named = {selector.text for selector in template.selectors}
+            return [pair for pair in pairs if f"query.{pair.name}" in named or "query" in named]
+        case _:
+            assert_never(keying)
 
 
 def _any_match(name: str, globs: tuple[str, ...]) -> bool:

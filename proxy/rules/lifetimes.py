@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 from proxy.caching.dates import parse_http_date
+from proxy.caching.syntax import MAX_DELTA
 from proxy.rules.matchers import number
 from proxy.rules.selectors import Selector
 from proxy.rules.subject import Subject
@@ -133,10 +134,14 @@ def remaining(value: Value, answered_at: float, now: float) -> float | None:
     """Seconds from `answered_at` to the moment a value names; None if it names none.
 
     Understood: epoch seconds or milliseconds, small numbers as seconds to go
-    (as `expires_in` of RFC 6749 §5.1), ISO 8601 (RFC 3339) and HTTP dates.
+    (as `expires_in` of RFC 6749 §5.1), ISO 8601 (RFC 3339) and HTTP dates. Never more than
+    2^31 either way, as of a max-age (RFC 9111 §1.2.2): a number may be one that no store holds.
     """
-    if value is MISSING:
-        return None
+    left = None if value is MISSING else _left(value, answered_at, now)
+    return None if left is None else max(-MAX_DELTA, min(left, MAX_DELTA))
+
+
+def _left(value: Value, answered_at: float, now: float) -> float | None:
     amount = number(value)
     if amount is not None:
         seconds = float(amount)

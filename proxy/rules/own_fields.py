@@ -40,7 +40,10 @@ class OwnFields:
         """Whether Origin is not for the upstream.
 
         A write asked for by a page of an origin that is not allowed keeps it: the upstream may
-        refuse such forgeries by it.
+        refuse such forgeries by it. So does what opens a WebSocket: no browser asks before that,
+        and its server has nothing else to go by (RFC 6455 §10.2). Neither is ever stored.
         """
         origin = request.fields.get("origin")
-        return origin is not None and (request.method in _SAFE or cors.allows(origin))
+        if origin is None or "upgrade" in request.fields:
+            return False
+        return request.method in _SAFE or cors.allows(origin)

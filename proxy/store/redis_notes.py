@@ -12,6 +12,7 @@ same round trip, and stays so for as long as it may be there. Expiry is Redis' o
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import chain
@@ -172,6 +173,7 @@ def _sums(fields: Any) -> dict[str, float] | None:
     if not isinstance(fields, dict) or not fields:
         return None
     try:
-        return {text_in(field): float(amount) for field, amount in fields.items()}
+        sums = {text_in(field): float(amount) for field, amount in fields.items()}
     except ValueError:
         return None
+    return sums if all(map(math.isfinite, sums.values())) else None

@@ -182,9 +182,16 @@ def _add(
     else:
         (known,) = db.execute(_END, where).fetchone()
         until = math.inf if known is None else known
-    return [
+    sums = [
         db.execute(_ADD, (*where, field, amount, until)).fetchone()[0] for field, amount in added
     ]
+    if not all(map(_finite, sums)):
+        raise CorruptEntryError("a counter in the SQLite file is no number")
+    return sums
+
+
+def _finite(amount: object) -> bool:
+    return isinstance(amount, int | float) and math.isfinite(amount)
 
 
 def _bytes(value: object) -> bytes:
@@ -204,7 +211,7 @@ def _sums(rows: Iterable[_Row]) -> dict[str, float] | None:
     sums = {}
     for _, field, amount in rows:
         name = _name(field)
-        if name is None or not isinstance(amount, float):
+        if name is None or not _finite(amount):
             return None
         sums[name] = amount
     return sums

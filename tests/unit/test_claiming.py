@@ -5,25 +5,22 @@ Each test is one interleaving, numbered, of the instances `one` and `two` on the
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
 
 from proxy.claiming import PAUSES_S, Case, Claims
-from proxy.decisions.deduping import (
+from proxy.decisions.claim import (
     CLAIMS,
     PARTS,
-    Decline,
     Done,
     InDoubt,
     Kept,
-    Name,
-    Replay,
     Sent,
     read,
     written,
 )
+from proxy.decisions.deduping import Decline, Name, Replay
 from proxy.errors import CorruptEntryError, StoreError
 from proxy.fields import Fields
 from proxy.outcomes import Refusal
@@ -139,7 +136,7 @@ async def test_what_timed_out_too_often_is_given_back_when_it_can_be(
 
 
 async def test_what_cannot_be_given_back_is_in_doubt_in_the_end(
-    notes: Notes, one: Instance, two: Instance, clock: ManualClock
+    one: Instance, two: Instance, clock: ManualClock
 ) -> None:
     """1. one claims and dies; 2. two waits; 3. the time is up in which one could have answered."""
     await one.claims.take(one.case())
@@ -182,8 +179,9 @@ async def test_a_take_over_that_comes_to_nothing_leaves_the_doubt(
 
 
 async def test_who_waits_holds_nothing(notes: Notes, one: Instance, two: Instance) -> None:
-    """1. one claims K; 2. two claims I, finds K taken; 3. it must wait without I: whoever holds K
-    may be waiting for I.
+    """1. one claims K; 2. two claims I and finds K taken; 3. it waits, and must hold nothing.
+
+    Whoever holds K may be waiting for I.
     """
     first = one.case(KEY)
     await one.claims.take(first)
@@ -302,8 +300,3 @@ async def test_an_answer_after_the_window_is_there_for_those_who_waited(
     clock.advance(30)
     await one.claims.settle(case, done(case))
     assert isinstance(await there(notes), Done)
-
-
-async def test_a_case_ends_once() -> None:
-    assert not Case(rule=RULE, names=(KEY,), timeout_s=1.0).ended.done()
-    assert asyncio.get_running_loop() is not None

@@ -1,31 +1,31 @@
-"""Claims: what they say as bytes, what an answer proves, what a repeat is told."""
+"""What an answer proves, what a repeat is told, under which names a request is the first."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from proxy.decisions.claim import (
+    Done,
+    InDoubt,
+    Kept,
+    Sent,
+    State,
+)
 from proxy.decisions.deduping import (
     MAX_BODY,
     Again,
     Decline,
-    Done,
-    InDoubt,
-    Kept,
     Name,
     Replay,
-    Sent,
-    State,
     Verdict,
     Wait,
     idempotency_key,
     names_of,
-    part_key,
-    parts_of,
-    read,
     seconds,
     settled,
     told,
-    written,
 )
 from proxy.errors import (
     ClientError,
@@ -56,58 +56,6 @@ DONE = Done(owner="me", until=NOW + 600, fingerprint="f", answer=KEPT)
 ROUTE = matched(route_config("dedupe: 10m"), request("POST", "/api/a")).route
 NAME, CLIENTS_NAME = Name("k:1"), Name("i:1", "f")
 IN_DOUBT = Decline(409, Refusal.IN_DOUBT, 600)
-
-
-# -- bytes ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("state", [SENT, DOUBT, DONE, Done(owner="me", until=NOW, answer=None)])
-def test_what_is_written_is_read(state: State) -> None:
-    assert read(written(state)) == state
-
-
-@pytest.mark.parametrize(
-    "note",
-    [
-        *(b"", b"\n", b"{}", b"[]", b"null", b"\xff\x00", b'{"v": 2, "is": "Sent"}'),
-        *(b'{"v": 1, "is": "Sent"}', b'{"v": 1, "is": "Gone", "until": 1, "owner": "x"}'),
-        b'{"v": 1, "is": "InDoubt", "until": "soon", "owner": "x", "fingerprint": ""}',
-        written(SENT)[:-20],
-    ],
-)
-def test_what_is_no_claim_of_this_version_is_not_read(note: bytes) -> None:
-    assert read(note) is None
-
-
-@pytest.mark.parametrize("size", [0, 32 << 10, (32 << 10) + 1, 120 << 10, MAX_BODY])
-def test_a_long_body_is_in_notes_of_its_own(size: int) -> None:
-    body = bytes(number % 251 for number in range(size))
-    done = Done(
-        owner="me",
-        until=NOW,
-        answer=Kept(status=200, reason="", fields=Fields(), body=body, at=NOW),
-    )
-    note, parts = written(done), parts_of(done)
-    assert all(len(each) <= 64 << 10 for each in (note, *(part for _, part in parts)))
-    found = read(note)
-    assert isinstance(found, Done)
-    assert found.answer is not None
-    assert found.answer.parts == len(parts)
-    assert [key for key, _ in parts] == [part_key("me", number) for number in range(len(parts))]
-    assert found.answer.body + b"".join(part for _, part in parts) == body
-
-
-def test_a_head_too_long_for_a_note_is_not_kept() -> None:
-    fields = Fields([("X-Long", "x" * 70_000)])
-    done = Done(
-        owner="me", until=NOW, answer=Kept(status=200, reason="", fields=fields, body=b"", at=NOW)
-    )
-    assert read(written(done)) == Done(owner="me", until=NOW, answer=None)
-
-
-@pytest.mark.parametrize("state", [None, DOUBT, DONE, Done(owner="me", until=NOW, answer=None)])
-def test_what_stands_in_the_claim_has_no_parts(state: Done | InDoubt | None) -> None:
-    assert parts_of(state) == ()
 
 
 # -- what an answer proves ------------------------------------------------------------------------
@@ -186,8 +134,15 @@ def test_a_body_that_cannot_be_kept(body: bytes | None) -> None:
             *[Decline(409, Refusal.ANSWER_NOT_KEPT, 6)] * 2,
         ),
         (None, NOW, IN_DOUBT, IN_DOUBT),
+        (DONE, NOW + 600, Again(), Again()),
+        (DOUBT, NOW + 600, Again(), Again()),
+        (SENT, NOW + 600, Again(), Again()),
+        (replace(SENT, deadline=NOW + 900), NOW + 600, Wait(), Wait()),
     ],
-    ids=["sent", "lost", "doubt", "done", "done-without-answer", "unreadable"],
+    ids=[
+        *("sent", "lost", "doubt", "done", "done-without-answer", "unreadable"),
+        *("over", "over-in-doubt", "over-lost", "over-but-under-way"),
+    ],
 )
 def test_what_a_repeat_is_told(
     state: State | None, now: float, refusing: Verdict, forwarding: Verdict

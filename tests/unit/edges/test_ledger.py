@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from proxy.edges import ledger as module
 from proxy.edges.ledger import Ledger, in_units
-from proxy.errors import StoreError
+from proxy.errors import CorruptEntryError, StoreError
 from proxy.flow import tasks
 from proxy.outcomes import ExchangeRecord, Outcome
 from proxy.spending import Spent
@@ -139,13 +140,57 @@ async def test_what_is_counted_before_the_store_is_there_is_told_later() -> None
     assert (await _row(ledger))["requests"] == 1
 
 
+async def test_what_is_counted_during_an_outage_is_told_at_once() -> None:
+    class Away(MemoryNotes):
+        away = False
+
+        async def get(self, space: str, key: str) -> bytes | None:
+            if self.away:
+                raise StoreError("away")
+            return await super().get(space, key)
+
+        async def add(
+            self, space: str, key: str, amounts: Mapping[str, float], ttl_s: float | None = None
+        ) -> dict[str, float]:
+            if self.away:
+                raise StoreError("away")
+            return await super().add(space, key, amounts, ttl_s)
+
+    notes = Away()
+    ledger = _ledger(notes)
+    ledger.observe(_hit())
+    assert (await _row(ledger))["spent"] == 1
+    notes.away = True
+    ledger.observe(_hit())
+    assert (await _row(ledger))["spent"] == 2
+    notes.away = False
+    assert (await _row(ledger))["spent"] == 2
+    assert (await _row(_ledger(notes)))["spent"] == 2
+
+
+async def test_damage_where_the_last_reset_is_noted_does_not_stop_the_counting() -> None:
+    class Damaged(MemoryNotes):
+        async def get(self, space: str, key: str) -> bytes | None:
+            raise CorruptEntryError(f"{space} {key} is none of ours")
+
+    ledger = _ledger(Damaged())
+    ledger.observe(_hit())
+    assert (await _row(ledger))["spent"] == 1
+
+
 @pytest.mark.parametrize(("micros", "amount"), [(0, 0), (20_000_000, 20), (1_500_000, 1.5)])
 def test_amounts_are_whole_where_they_are(micros: int, amount: float) -> None:
     assert in_units(micros) == amount
     assert type(in_units(micros)) is type(amount)
 
 
-@pytest.mark.parametrize("note", [b"", b"nonsense", b"[]", b"7", b'{"id": "x"}'])
+@pytest.mark.parametrize(
+    "note",
+    [
+        *(b"", b"nonsense", b"[]", b"7", b'{"id": "x"}', b"\xff", b"[" * 50_000, b"9" * 5000),
+        *(b'{"id": "x", "at": NaN}', b'{"id": "x", "at": 1e999}', b'{"id": 7, "at": 1}'),
+    ],
+)
 async def test_a_note_that_none_of_us_wrote_resets_nothing(note: bytes) -> None:
     notes = MemoryNotes()
     await notes.put("generation", "ledger", note, 60.0)
@@ -154,3 +199,4 @@ async def test_a_note_that_none_of_us_wrote_resets_nothing(note: bytes) -> None:
     ledger = _ledger(notes)
     ledger.observe(_hit())
     assert (await _row(ledger))["requests"] == 1
+    assert ledger.since is None

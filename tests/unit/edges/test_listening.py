@@ -34,7 +34,7 @@ def test_certificates_that_are_none_are_told_by_name(tmp_path: Path, content: st
 
 PLACES = [
     ("127.0.0.1", "http://127.0.0.1:80"),
-    ("0.0.0.0", "http://127.0.0.1:80"),  # noqa: S104 - a name to show
+    ("0.0.0.0", "http://127.0.0.1:80"),
     ("::", "http://[::1]:80"),
     ("fe80::1", "http://[fe80::1]:80"),
 ]

@@ -28,17 +28,21 @@ class Told:
         self.counted: list[tuple[str, Again]] = []
         self.lines: list[Again] = []
         self.used: list[Hot] = []
+        self.flushed = 0
         seconds = count()
         self.telling = Telling(
             (
                 self.records.append,
                 Counts(lambda record, again: self.counted.append((record.route, again))),
-                Retells(self.records.append, lambda _: self.lines.append),
+                Retells(self.records.append, lambda _: self.lines.append, self._flush),
             ),
             self.used.append,
             loop=asyncio.get_running_loop(),
             timer=lambda: float(next(seconds)),
         )
+
+    def _flush(self) -> None:
+        self.flushed = len(self.lines)
 
     def hot(self, alike: Alike, place: bytes = b"place") -> Hot:
         visit = Visit(request=request(), began_at=NOW, began=0.0)
@@ -50,8 +54,7 @@ class Told:
     def hits(self, hot: Hot, times: int) -> None:
         for _ in range(times):
             if not hot.count:
-                hot.at = NOW + 2
-                self.telling.first(hot)
+                self.telling.first(hot, NOW + 2)
             hot.count += 1
 
 
@@ -68,6 +71,7 @@ async def test_a_turn_is_told_in_the_next() -> None:
     share = 1 / 5  # of the second between two looks at the timer
     again = Again(NOW + 2, 2.0, 58.0, share, 3)
     assert told.lines == [again, again._replace(times=1), again._replace(times=1)]
+    assert told.flushed == 3
     counted = Again(NOW + 2, 0.0, 0.0, share, 4)
     assert told.counted == [("one", counted), ("other", counted._replace(times=1))]
     assert [(each.at, each.age_s, each.ttl_s) for each in told.records] == [(NOW + 2, 2, 58)] * 5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 import pytest
@@ -13,12 +12,11 @@ from proxy.store.base import EVERYTHING, Record
 from proxy.store.memory import MemoryStore
 from tests.support.build import stored
 from tests.support.clock import NOW, ManualClock
+from tests.support.larder import until
 
 
 async def until_empty(memory: MemoryStore) -> None:
-    async with asyncio.timeout(5):
-        while memory.status().entries:
-            await asyncio.sleep(0)
+    await until(lambda: not memory.status().entries)
 
 
 async def test_the_expired_are_taken_out_round_by_round(

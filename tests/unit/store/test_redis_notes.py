@@ -108,6 +108,9 @@ async def test_a_listing_leaves_out_what_is_damaged(redis: Redis) -> None:
         server.ask("DEL", f"larder:n:due:{name}")
     server.ask("LPUSH", "larder:n:due:list", "x")
     server.ask("HSET", "larder:n:due:hash", "n", "no number")
+    for amount in ("nan", "inf", "-1e999"):
+        await notes.add("due", amount, {"n": 1})
+        server.ask("HSET", f"larder:n:due:{amount}", "n", amount)
     server.ask("ZADD", "larder:i:due", "inf", b"\xff\xfe")
     assert await listed(notes, "due") == {"good": b"v"}
     assert [found async for found in notes.counters("due")] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -92,7 +93,13 @@ async def test_what_is_no_note_is_an_error_and_not_listed(notes: Notes, path: Pa
     await notes.add("due", "good", {"n": 1})
     for key, value in [(b"text", "a text"), (b"\xff", b"v"), (7, b"v"), (b"number", 5)]:
         rows(path, "INSERT INTO notes VALUES ('due', ?, ?, 1e18)", key, value)
-    for key, field, amount in [(b"text", b"n", "abc"), (b"\xff", b"n", 1), (b"f", b"\xff", 1)]:
+    foreign = [
+        (b"text", b"n", "abc"),
+        (b"\xff", b"n", 1),
+        (b"f", b"\xff", 1),
+        (b"i", b"n", math.inf),
+    ]
+    for key, field, amount in foreign:
         rows(path, "INSERT INTO counters VALUES ('due', ?, ?, ?, 1e18)", key, field, amount)
     assert [found async for found in notes.list("due")] == [("good", b"v")]
     assert [found async for found in notes.counters("due")] == [("good", {"n": 1})]
@@ -101,6 +108,8 @@ async def test_what_is_no_note_is_an_error_and_not_listed(notes: Notes, path: Pa
             await notes.get("due", key)
         with pytest.raises(CorruptEntryError):
             await notes.claim("due", key, b"v", 60)
+    with pytest.raises(CorruptEntryError):
+        await notes.add("due", "i", {"n": 1})
     assert await notes.get("due", "good") == b"v"
 
 
