@@ -18,7 +18,6 @@ from proxy.decisions.claim import (
     CLAIMS,
     PARTS,
     Done,
-    InDoubt,
     Sent,
     part_key,
     parts_of,
@@ -26,10 +25,10 @@ from proxy.decisions.claim import (
     written,
 )
 from proxy.decisions.deduping import (
-    Again,
     Decline,
     Name,
     Replay,
+    SendAgain,
     Wait,
     not_kept,
     seconds,
@@ -39,6 +38,7 @@ from proxy.errors import CorruptEntryError, StoreError
 from proxy.outcomes import Refusal
 
 if TYPE_CHECKING:
+    from proxy.decisions.claim import Settlement
     from proxy.rules.dedupe import Dedupe
     from proxy.store.notes import Notes
 
@@ -52,8 +52,6 @@ LEAST_LIFE_S: Final = 5.0
 
 Value = TypeVar("Value")
 Given = ParamSpec("Given")
-Outcome = Done | InDoubt | None
-"""How it went; None: the upstream did not act."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -70,7 +68,7 @@ class Case:
     sent: dict[str, Sent] = field(default_factory=dict)
     held: dict[str, bytes | None] = field(default_factory=dict)
     cut_off: bool = False
-    ended: asyncio.Future[Outcome] = field(
+    ended: asyncio.Future[Settlement] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
 
@@ -125,7 +123,7 @@ class Claims:
             name, there = found
             verdict = told(read(there), name, case.rule, self._clock())
             match verdict:
-                case Again():
+                case SendAgain():
                     await self._take_over(case, name, there)
                 case Wait():
                     await self.give_back(case)
@@ -146,7 +144,7 @@ class Claims:
             await self._insist(self._notes.replace, CLAIMS, key, note, before, life)
             del case.held[key]
 
-    async def settle(self, case: Case, outcome: Outcome) -> None:
+    async def settle(self, case: Case, outcome: Settlement) -> None:
         """Say how it went under every name."""
         now = self._clock()
         for name in case.names:

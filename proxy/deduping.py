@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, assert_never
 
 from proxy.claiming import Case, Claims
-from proxy.decisions.claim import Done, InDoubt
 from proxy.decisions.deduping import (
     MAX_BODY,
     Decline,
@@ -35,6 +34,7 @@ from proxy.store.memory_notes import MemoryNotes
 from proxy.turn import Errand, Turn, errand_for
 
 if TYPE_CHECKING:
+    from proxy.decisions.claim import Settlement
     from proxy.errors import LarderError
     from proxy.messages import Response
     from proxy.rules.dedupe import Dedupe
@@ -177,7 +177,7 @@ class Deduper:
 
     # -- the end ----------------------------------------------------------------------------
 
-    async def settle(self, case: Case, outcome: Done | InDoubt | None) -> None:
+    async def settle(self, case: Case, outcome: Settlement) -> None:
         """Say how it went to all who ask from now on, and then to those who wait."""
         if case.cut_off:
             tasks.spawn(self._publish(case, outcome), "settle claims")
@@ -186,14 +186,14 @@ class Deduper:
                 await self._own.settle(case, outcome)
         self.end(case, outcome)
 
-    async def _publish(self, case: Case, outcome: Done | InDoubt | None) -> bool:
+    async def _publish(self, case: Case, outcome: Settlement) -> bool:
         try:
             await self._shared.settle(case, outcome)
         except StoreError:
             return False
         return True
 
-    def end(self, case: Case, outcome: Done | InDoubt | None) -> None:
+    def end(self, case: Case, outcome: Settlement) -> None:
         """Let those go on who wait for it in this process. Idempotent."""
         for name in case.names:
             if self._under_way.get(name.key) is case:

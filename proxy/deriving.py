@@ -24,7 +24,7 @@ from proxy.decisions.derived import (
     item_body,
     may_fill,
 )
-from proxy.flow.background import Background, JobFailedError
+from proxy.flow.background import NO_UPSTREAM, Background, JobFailedError
 from proxy.identifying import LARGE
 from proxy.messages import StoredResponse, Variants
 from proxy.rules.request_templates import items_of
@@ -110,7 +110,7 @@ class Deriving:
 
         `source` has its answer. What is stored is so after the answer's own facts, hence it
         outlives them; and only if nobody else's were stated since the request began, for then
-        the answer may be the older one (see `Far.undisputed`).
+        the answer may be the older one (see `Cache.undisputed`).
         """
         made = await self._written(landing, source)
         get = adopted(self.cache, landing, landing.head)
@@ -146,7 +146,7 @@ class Deriving:
         source = errand.subject.with_response(response, body)
         key = NOWHERE if errand.key is None else errand.key
         name = f"follow {errand.route.name} {key.digest.hex()[:16]} {response.request_time}"
-        self.background.offer("", name, partial(self._follow, landing, source))
+        self.background.offer(NO_UPSTREAM, name, partial(self._follow, landing, source))
 
     async def _follow(self, landing: Landing, source: Subject) -> None:
         following = landing.errand.route.following

@@ -93,15 +93,10 @@ class Exchange:
         """Tell this one, too, of every exchange."""
         self.observers.append(observer)
 
-    async def handle(
-        self, request: Request, body: BodySource, reply: Reply, *, background: bool = False
-    ) -> None:
-        """Answer one request, and tell every observer what became of it.
-
-        `background`: it is the proxy's own (see `inner`).
-        """
-        began = self._timer()
-        visit = Visit(request=request, began_at=self._clock(), began=began, background=background)
+    async def handle(self, request: Request, body: BodySource, reply: Reply) -> None:
+        """Answer one request, and tell every observer what became of it."""
+        began, own = self._timer(), request.own
+        visit = Visit(request=request, began_at=self._clock(), began=began, background=own)
         try:
             await self._visit(visit, body, reply)
         except (ClientGone, asyncio.CancelledError):

@@ -11,11 +11,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from proxy.aliasing import prolong
-from proxy.caching.vary import select
 from proxy.decisions.keeping import slide
-from proxy.messages import StoredResponse, Variants
+from proxy.messages import StoredResponse
 from proxy.rules.aliases import ttl_of
 from proxy.rules.lifetimes import TimedTtl
+from proxy.sight import find_selected
 from proxy.store.base import Fact, FactKind, Found
 
 if TYPE_CHECKING:
@@ -70,10 +70,7 @@ async def _extendable(
     cache: Cache, subject: Subject, key: CacheKey, now: float
 ) -> tuple[CacheKey, StoredResponse | None]:
     """What is fresh under a key, or the variant of it that this request selects."""
-    place, found = key, await cache.find(key.digest, now)
-    if isinstance(found, Found) and isinstance(found.entry, Variants):
-        place = key.variant(select(found.entry.names, subject.request.fields))
-        found = await cache.find(place.digest, now)
+    place, found = await find_selected(cache, subject.request.fields, key, now)
     if not isinstance(found, Found) or found.soft or not isinstance(found.entry, StoredResponse):
         return place, None
     return place, found.entry if found.entry.ttl(now) > 0 else None

@@ -113,5 +113,5 @@ class Inner:
             own=True,
         )
         reply = Discarded()
-        await self.exchange.handle(request, NoBody(), reply, background=True)
+        await self.exchange.handle(request, NoBody(), reply)
         return reply

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 
 class Outcome(StrEnum):
@@ -23,6 +23,16 @@ class Outcome(StrEnum):
     BYPASS = "bypass"
     REFUSED = "refused"
     ERROR = "error"
+
+
+SERVED: Final = frozenset({Outcome.HIT, Outcome.STALE, Outcome.STALE_ERROR, Outcome.COLLAPSED})
+"""Outcomes in which the client got an answer without an upstream answer of its own: hit rates."""
+
+FROM_CACHE: Final = SERVED | {Outcome.REVALIDATED}
+"""Those, and where the upstream only said that what is stored still holds."""
+
+PASSED: Final = frozenset({Outcome.BYPASS, Outcome.REFUSED})
+"""Outcomes in which nothing was looked up: they do not count toward a hit rate."""
 
 
 class Forward(StrEnum):

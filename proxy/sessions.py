@@ -28,7 +28,7 @@ from proxy.decisions.session_life import (
 from proxy.dressing import Dressed
 from proxy.errors import StoreError
 from proxy.observing import Again
-from proxy.outcomes import Outcome
+from proxy.outcomes import FROM_CACHE
 from proxy.rules.issuing import Carrier
 
 if TYPE_CHECKING:
@@ -45,9 +45,6 @@ SPACE: Final = "session"
 MAX_KNOWN: Final = 10_000
 _TRIES: Final = 3
 _NOT_MODIFIED: Final = 304
-_FOUND: Final = frozenset(
-    {Outcome.HIT, Outcome.STALE, Outcome.STALE_ERROR, Outcome.REVALIDATED, Outcome.COLLAPSED}
-)
 
 
 @dataclass(slots=True)
@@ -135,16 +132,12 @@ class Sessions:
 
     # -- what is told the others ------------------------------------------------------------
 
-    def observe(self, record: ExchangeRecord) -> None:
-        """Note behind the answer that the session goes on, if it is in use at all."""
-        self.count(record, Again.of(record))
-
     def count(self, record: ExchangeRecord, again: Again) -> None:
-        """The same for so many alike."""
+        """Note behind so many answers that the session goes on, if it is in use at all."""
         known = self._known.get(record.session) if record.session else None
         if known is None or known.ttl == math.inf or record.background:
             return
-        used = known.noted or record.stored or record.outcome in _FOUND
+        used = known.noted or record.stored or record.outcome in FROM_CACHE
         if used and known.due(known.told_at, again.at):
             known.told_at = again.at
             self._spawn(self._tell(record.session, known), "session-note")

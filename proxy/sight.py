@@ -20,6 +20,7 @@ from proxy.decisions.lookup import (
     plan_lookup,
     plan_range,
 )
+from proxy.fields import Fields
 from proxy.messages import Alias, CacheKey, StoredResponse, Variants
 from proxy.outcomes import NotServed, Tier
 from proxy.rules.route import Match, Route
@@ -56,21 +57,23 @@ def sighted(route: Route, place: CacheKey, found: Found | NotServed, since: floa
 
 async def look(cache: Cache, match: Match, key: CacheKey, now: float) -> Sight:
     """Find the stored response this request selects, in either tier (RFC 9111 §4.1)."""
-    place, found = await _find(cache, match, key, now)
+    fields = match.subject.request.fields
+    place, found = await find_selected(cache, fields, key, now)
     alias = _alias(found)
     if alias is None:
         return sighted(match.route, place, found, match.since)
-    place, found = await _find(cache, match, CacheKey(alias.target), now)
+    place, found = await find_selected(cache, fields, CacheKey(alias.target), now)
     return _led(cache, match, key, alias, place, found, now)
 
 
-async def _find(
-    cache: Cache, match: Match, key: CacheKey, now: float
+async def find_selected(
+    cache: Cache, fields: Fields, key: CacheKey, now: float
 ) -> tuple[CacheKey, Found | NotServed]:
+    """What stands under a key, or the variant of it that these request fields select: where."""
     found = await cache.find(key.digest, now)
     if not isinstance(found, Found) or not isinstance(found.entry, Variants):
         return key, found
-    place = key.variant(select(found.entry.names, match.subject.request.fields))
+    place = key.variant(select(found.entry.names, fields))
     found = await cache.find(place.digest, now)
     return place, NotServed.VARIANT if found is NotServed.ABSENT else found
 

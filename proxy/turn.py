@@ -127,8 +127,11 @@ class Errand:
     """With one the request is sent once at most."""
     router: Router | None = None
     """By which requests that follow from the answer are told; None where none may."""
-    inner: bool = False
-    """Whether the request is the proxy's own, so that no client waits for it."""
+
+    @property
+    def inner(self) -> bool:
+        """Whether the request is the proxy's own (`inner`), so that no client waits for it."""
+        return self.subject.request.own
 
     async def tell(
         self, response: Response | None, body: Broadcast | None, error: LarderError | None = None
@@ -167,8 +170,9 @@ class Landing:
     not_stored: NotStored | None = None
     answer: Answer | None = None
     crowded: tuple[bytes, ...] = ()
-    cost: int | None = None
     """Places of variants that have to make room for this answer."""
+    cost: int | None = None
+    """What the call cost, in micros of the route's unit; None: that is not known (yet)."""
     whole: bytes | None = None
     """The whole body, if it was needed before the head."""
 
@@ -251,7 +255,6 @@ def errand_for(
         tunnel=turn.body.tunnel,
         lease=turn.body.lease.share(),
         router=turn.world.config.router,
-        inner=turn.visit.background,
     )
     tagged = key is not None and turn.match.route.judges("GET")
     return errand.as_get() if tagged else errand

@@ -130,7 +130,7 @@ class Warming:
         self._begin([entry for entry in new if entry.on_start], force=False)
         for entry in entries:
             known, tick = self._known[entry.id], _tick(entry, now)
-            if tick > known.tick:
+            if tick != known.tick:  # a clock may be set back
                 known.entry, known.tick = entry, tick
                 if await self._is_ours(entry, tick):
                     self._offer(known, force=True)

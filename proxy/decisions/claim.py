@@ -70,6 +70,8 @@ class InDoubt:
 
 
 State = Sent | Done | InDoubt
+Settlement = Done | InDoubt | None
+"""How it went, once that is known; None: the upstream did not act."""
 
 
 def written(state: State) -> bytes:
@@ -102,7 +104,7 @@ def _line(state: State) -> bytes:
     return json.dumps(said).encode() + b"\n"
 
 
-def parts_of(state: Done | InDoubt | None) -> tuple[tuple[str, bytes], ...]:
+def parts_of(state: Settlement) -> tuple[tuple[str, bytes], ...]:
     """The notes beside the claim that hold the body, by key; none where it stands in the claim."""
     if not isinstance(state, Done) or state.answer is None:
         return ()

@@ -23,6 +23,7 @@ from proxy.outcomes import Bypass, Refusal
 from proxy.rules.values import delimit, encode
 
 if TYPE_CHECKING:
+    from proxy.decisions.claim import Settlement
     from proxy.errors import LarderError
     from proxy.messages import Response
     from proxy.rules.dedupe import Dedupe
@@ -54,7 +55,7 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class SendAgain:
     """It may be sent once more, by whoever takes the claim over."""
 
 
@@ -74,7 +75,7 @@ class Decline:
     retry_after: int | None = None
 
 
-Verdict = Wait | Again | Replay | Decline
+Verdict = Wait | SendAgain | Replay | Decline
 
 
 # -- names ----------------------------------------------------------------------------------------
@@ -132,7 +133,7 @@ def settled(
     response: Response | None,
     body: bytes | None,
     error: LarderError | None,
-) -> Done | InDoubt | None:
+) -> Settlement:
     """What becomes of the claim; None: the upstream did not act, so it is removed.
 
     `body` None: too long to be kept. A connection that was not made carried nothing. A 4xx is
@@ -169,7 +170,7 @@ def told(state: State | None, name: Name, rule: Dedupe, now: float) -> Verdict:
     if state is None:
         return Decline(409, Refusal.IN_DOUBT, seconds(rule.window))
     if _is_over(state, now):  # the store's own clock has not come to it
-        return Again()
+        return SendAgain()
     if name.fingerprint and state.fingerprint != name.fingerprint:
         return Decline(422, Refusal.IDEMPOTENCY_KEY_REUSED)
     left = seconds(state.until - now)
@@ -177,7 +178,7 @@ def told(state: State | None, name: Name, rule: Dedupe, now: float) -> Verdict:
         case Sent(deadline=deadline) if now < deadline:
             return Wait()
         case Sent() | InDoubt():
-            return Again() if rule.forward_in_doubt else Decline(409, Refusal.IN_DOUBT, left)
+            return SendAgain() if rule.forward_in_doubt else Decline(409, Refusal.IN_DOUBT, left)
         case Done(answer=answer):
             return not_kept(state, now) if answer is None else Replay(answer)
         case _:

@@ -18,7 +18,6 @@ from proxy.edges.ledger import Ledger
 from proxy.edges.metrics import Sample
 from proxy.edges.stats import Statistics
 from proxy.observing import Counts, Observer, Retells
-from proxy.outcomes import ExchangeRecord
 from proxy.rules.compiled import Config
 from proxy.rules.prices import MICROS
 from proxy.spending import Spending
@@ -45,11 +44,6 @@ class Accounts:
         self.alerts = Alerts(self.ledger.rows)
         self.spending = Spending(self.budgets, self.ledger.spent)
 
-    def observe(self, record: ExchangeRecord) -> None:
-        """Count one exchange."""
-        for each in self.observers:
-            each(record)
-
     @property
     def observers(self) -> tuple[Observer, ...]:
         """What counts each exchange."""
@@ -70,7 +64,7 @@ class Accounts:
         """End, and pass on what waits."""
         self._closing.set()
         if self._task is not None:
-            await self._task
+            await asyncio.wait((self._task,))  # which a neighbour's end may have cancelled
         await self.ledger.close()
         await self.hits.close()
         await self.budgets.close()

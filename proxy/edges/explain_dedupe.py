@@ -10,9 +10,9 @@ from typing import assert_never
 
 from proxy.decisions.claim import CLAIMS, read
 from proxy.decisions.deduping import (
-    Again,
     Decline,
     Replay,
+    SendAgain,
     Wait,
     names_of,
     told,
@@ -51,8 +51,8 @@ async def dedupe_planned(notes: Notes, match: Match, rule: Dedupe, now: float) -
             note = await notes.get(CLAIMS, name.key)
         except StoreError:
             return _plan("send" if rule.forward_when_down else "refuse", NotServed.STORE_DOWN)
-        verdict = Again() if note is None else told(read(note), name, rule, now)
-        if not isinstance(verdict, Again):
+        verdict = SendAgain() if note is None else told(read(note), name, rule, now)
+        if not isinstance(verdict, SendAgain):
             return _answered(verdict)
         doubtful = doubtful or (None if note is None else Refusal.IN_DOUBT)
     return _plan("send", doubtful)

@@ -11,10 +11,9 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Final
 
-from proxy.edges.stats import SERVED
 from proxy.errors import StoreError
 from proxy.observing import Again
-from proxy.outcomes import ExchangeRecord, Outcome
+from proxy.outcomes import SERVED, ExchangeRecord, Outcome
 from proxy.store.base import Spawn
 from proxy.store.notes import Notes
 from proxy.store.tally import MAX_KEYS, Tally

@@ -17,18 +17,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from proxy.edges.stats import PASSED, SERVED
 from proxy.errors import CorruptEntryError, StoreError
 from proxy.observing import Again
-from proxy.outcomes import ExchangeRecord, Outcome
+from proxy.outcomes import FROM_CACHE, PASSED, SERVED, ExchangeRecord, Outcome
 from proxy.rules.prices import MICROS
 from proxy.spending import Spent
 from proxy.store.base import Spawn
 from proxy.store.notes import Notes
 from proxy.store.tally import Tally
-
-FROM_CACHE: Final = SERVED | {Outcome.REVALIDATED}
-"""Outcomes in which an answer was not paid for by a call of its own."""
 
 _HIT: Final = Outcome.HIT
 """Tested first: most are, and to be found in a set costs an enum several times as much."""
@@ -38,7 +34,10 @@ _DAY_S: Final = 86_400.0
 _KEPT_S: Final = 400 * _DAY_S
 _PEOPLE_KEPT_S: Final = 30 * _DAY_S
 _EVERY_S: Final = 5.0
-_SPACE: Final = "generation"
+_ROUTES: Final = "ledger"
+_PEOPLE: Final = "people"
+_GENERATION: Final = "generation"
+"""Spaces of notes: the sums by route, those by credential and session, which of them count."""
 _NAME: Final = "ledger"
 _FIRST: Final = "0"
 
@@ -141,9 +140,9 @@ class Ledger:
         self._generation: str | None = None
         self.since: float | None = None
         """When it was last reset; None: never."""
-        routes = Tally(notes, "ledger", spawn, _EVERY_S, ttl_s=_KEPT_S)
+        routes = Tally(notes, _ROUTES, spawn, _EVERY_S, ttl_s=_KEPT_S)
         people = Tally(
-            notes, "people", spawn, _EVERY_S, ttl_s=_PEOPLE_KEPT_S, max_keys=2 * MAX_PEOPLE
+            notes, _PEOPLE, spawn, _EVERY_S, ttl_s=_PEOPLE_KEPT_S, max_keys=2 * MAX_PEOPLE
         )
         self._routes = _Book(routes, MAX_PEOPLE * 10)
         self._people = _Book(people, MAX_PEOPLE)
@@ -158,12 +157,8 @@ class Ledger:
         self._routes.tally.start()
         self._people.tally.start()
 
-    def observe(self, record: ExchangeRecord) -> None:
-        """Count one exchange of a client's."""
-        self.count(record, Again.of(record))
-
     def count(self, record: ExchangeRecord, again: Again) -> None:
-        """Count so many alike."""
+        """Count so many alike, if they are of clients."""
         times = again.times
         if record.background:
             return
@@ -191,7 +186,7 @@ class Ledger:
 
     async def _follow(self) -> None:
         try:
-            note = await self._notes.get(_SPACE, _NAME)
+            note = await self._notes.get(_GENERATION, _NAME)
         except CorruptEntryError:  # it stays so until the next reset, and counting goes on
             note = None
         told = None if note is None else _reset_of(note)
@@ -214,11 +209,11 @@ class Ledger:
         old = [json.dumps([self._generation, *key]) for key, _ in await self._all(self._routes)]
         generation, now = secrets.token_hex(8), self._clock()
         note = json.dumps({"id": generation, "at": now}).encode()
-        await self._notes.put(_SPACE, _NAME, note, _KEPT_S * 10)
+        await self._notes.put(_GENERATION, _NAME, note, _KEPT_S * 10)
         self._generation, self.since = generation, now
         self._begin_anew()
         for key in old:
-            await self._notes.delete("ledger", key)
+            await self._notes.delete(_ROUTES, key)
 
     async def told(self) -> Json:
         """Everything as plain data, all instances together, as far as they have told."""

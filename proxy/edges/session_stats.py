@@ -11,9 +11,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final
 
-from proxy.edges.stats import PASSED, SERVED
 from proxy.observing import Again
-from proxy.outcomes import ExchangeRecord
+from proxy.outcomes import PASSED, SERVED, ExchangeRecord
 
 MAX_SESSIONS: Final = 4096
 MAX_VALUES: Final = 100
@@ -30,14 +29,12 @@ class SessionStats:
     requests: int = 0
     hits: int = 0
     misses: int = 0
-    stored: int = 0
     values: dict[str, set[int]] = field(default_factory=dict)
 
     def add(self, record: ExchangeRecord, again: Again) -> None:
         """Count so many alike. Collapsed ones are hits: they cost no upstream call."""
         self.seen_at = max(self.seen_at, again.at)
         self.requests += again.times
-        self.stored += record.stored
         if record.outcome in SERVED:
             self.hits += again.times
         elif record.outcome not in PASSED:
@@ -58,12 +55,8 @@ class SessionStatistics:
     def __init__(self) -> None:
         self._sessions: OrderedDict[str, SessionStats] = OrderedDict()
 
-    def observe(self, record: ExchangeRecord) -> None:
-        """Count one exchange that a client waited for, if it was of a session."""
-        self.count(record, Again.of(record))
-
     def count(self, record: ExchangeRecord, again: Again) -> None:
-        """Count so many alike."""
+        """Count so many alike that a client waited for, if they were of a session."""
         if not record.session or record.background:
             return
         stats = self._sessions.get(record.session)

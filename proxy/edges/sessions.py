@@ -98,7 +98,7 @@ def _figures(control: Control, digest: str, life: Life | None, now: float) -> Js
     hits, misses = (stats.hits, stats.misses) if stats is not None else (0, 0)
     return {
         "session": digest,
-        "age_s": round(now - (life.began_at if life else min(began, default=now)), 3),
+        "age_s": round(max(0.0, now - (life.began_at if life else min(began, default=now))), 3),
         "idle_s": round(max(0.0, now - max(seen, default=now)), 3),
         "alive": life is not None if control.config().sessions.ttl is not None else None,
         "requests": stats.requests if stats is not None else 0,

@@ -14,16 +14,10 @@ from typing import Final
 
 from proxy.learned import Span
 from proxy.observing import Again
-from proxy.outcomes import ExchangeRecord, Outcome
-
-SERVED: Final = frozenset({Outcome.HIT, Outcome.STALE, Outcome.STALE_ERROR, Outcome.COLLAPSED})
-"""Outcomes in which the client got an answer without an upstream answer of its own."""
+from proxy.outcomes import PASSED, SERVED, ExchangeRecord, Outcome
 
 SAVED: Final = frozenset({Outcome.HIT, Outcome.STALE})
 """Outcomes in which the client waited for no upstream at all."""
-
-PASSED: Final = frozenset({Outcome.BYPASS, Outcome.REFUSED})
-"""Outcomes in which nothing was looked up: they do not count toward the hit rate."""
 
 _SMOOTHING: Final = 0.2
 
@@ -122,12 +116,8 @@ class Statistics:
         """The learnt lifetimes by route now."""
         self._routes: dict[str, RouteStats] = {}
 
-    def observe(self, record: ExchangeRecord) -> None:
-        """Count one exchange under its route."""
-        self.count(record, Again.of(record))
-
     def count(self, record: ExchangeRecord, again: Again) -> None:
-        """Count so many alike."""
+        """Count so many alike under their route."""
         route = self._routes.get(record.route)
         if route is None:
             route = self._routes[record.route] = RouteStats()

@@ -1,9 +1,9 @@
-"""Work behind the clients' backs, and never ahead of them: prefetching, warming, refreshing.
+"""Work behind the clients' backs, and never ahead of them: prefetching, warming, expanding.
 
 It knows names, upstreams and coroutines; no HTTP. Invariants: a job starts only while no
 client's fetch to its upstream waits for a head; at most `limit` run at a time for one
 upstream and at most `waiting` wait; one name is there once; whatever becomes of a job is
-counted. Work for the upstream "" calls none, so no client's fetch holds it up.
+counted. Work for NO_UPSTREAM calls none, so no client's fetch holds it up.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from proxy.errors import LarderError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+
+NO_UPSTREAM: Final = ""
+"""For jobs that send nothing."""
 
 PATIENCE_S: Final = 5.0
 """How long a job waits for a busy upstream before it is dropped, unless it waits on."""
@@ -46,7 +49,7 @@ class _Job:
 
 
 @dataclass(slots=True)
-class _Lane:
+class _Queue:
     """The jobs of one upstream, and how many clients' fetches wait for it."""
 
     upstream: str
@@ -73,13 +76,13 @@ class Background:
         self._limit = limit
         self._waiting = waiting
         self._patience_s = patience_s
-        self._lanes: dict[str, _Lane] = {}
+        self._queues: dict[str, _Queue] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._counts: Counter[tuple[str, str]] = Counter()
         self._closed = False
 
     def __len__(self) -> int:
-        return sum(len(lane.waiting) + lane.running for lane in self._lanes.values())
+        return sum(len(queue.waiting) + queue.running for queue in self._queues.values())
 
     @property
     def counts(self) -> Mapping[tuple[str, str], int]:
@@ -99,78 +102,78 @@ class Background:
         That is when one of its `name`, which is no secret, is there already, or too many
         wait. `wait_on`: it is not dropped, however long clients keep the upstream busy.
         """
-        lane = self._lanes.setdefault(upstream, _Lane(upstream))
-        if name in lane.names:
+        queue = self._queues.setdefault(upstream, _Queue(upstream))
+        if name in queue.names:
             return False
-        if self._closed or len(lane.waiting) >= self._waiting:
+        if self._closed or len(queue.waiting) >= self._waiting:
             self._counts[upstream, Fate.REFUSED] += 1
             return False
-        lane.names.add(name)
-        lane.waiting.append(_Job(name, job, wait_on, asyncio.get_running_loop().time()))
-        self._go_on(lane)
+        queue.names.add(name)
+        queue.waiting.append(_Job(name, job, wait_on, asyncio.get_running_loop().time()))
+        self._go_on(queue)
         return True
 
     @contextmanager
     def behind(self, upstream: str) -> Iterator[None]:
         """While this lasts, a client's fetch waits for its head: nothing is started."""
-        lane = self._lanes.setdefault(upstream, _Lane(upstream))
-        lane.clients += 1
-        if lane.clients == 1:
-            lane.busy_since = asyncio.get_running_loop().time()
-            self._go_on(lane)
+        queue = self._queues.setdefault(upstream, _Queue(upstream))
+        queue.clients += 1
+        if queue.clients == 1:
+            queue.busy_since = asyncio.get_running_loop().time()
+            self._go_on(queue)
         try:
             yield
         finally:
-            lane.clients -= 1
-            self._go_on(lane)
+            queue.clients -= 1
+            self._go_on(queue)
 
     async def drain(self, within_s: float) -> None:
         """Take nothing more on, drop what waits, finish what runs within `within_s` seconds."""
         self._closed = True
-        for lane in self._lanes.values():
-            self._drop(lane, lambda _: True)
+        for queue in self._queues.values():
+            self._drop(queue, lambda _: True)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within_s)
         for task in self._tasks:
             task.cancel()
 
-    def _go_on(self, lane: _Lane) -> None:
+    def _go_on(self, queue: _Queue) -> None:
         """Start what may start; what may not is given up in time."""
-        while lane.waiting and not lane.clients and lane.running < self._limit:
-            job = lane.waiting.popleft()
-            lane.running += 1
-            task = self._spawn(self._run(lane, job), f"background {job.name}")
+        while queue.waiting and not queue.clients and queue.running < self._limit:
+            job = queue.waiting.popleft()
+            queue.running += 1
+            task = self._spawn(self._run(queue, job), f"background {job.name}")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        if lane.clients and lane.timer is None:
-            self._set_timer(lane)
+        if queue.clients and queue.timer is None:
+            self._set_timer(queue)
 
-    def _set_timer(self, lane: _Lane) -> None:
-        ends = (self._end(lane, job) for job in lane.waiting if not job.wait_on)
+    def _set_timer(self, queue: _Queue) -> None:
+        ends = (self._end(queue, job) for job in queue.waiting if not job.wait_on)
         first = min(ends, default=None)
         if first is not None:
             loop = asyncio.get_running_loop()
-            lane.timer = loop.call_at(first, self._give_up, lane)
+            queue.timer = loop.call_at(first, self._give_up, queue)
 
-    def _give_up(self, lane: _Lane) -> None:
+    def _give_up(self, queue: _Queue) -> None:
         """Drop the jobs whose upstream has been busy for too long."""
-        lane.timer = None
-        if lane.clients:
+        queue.timer = None
+        if queue.clients:
             now = asyncio.get_running_loop().time()
-            self._drop(lane, lambda job: not job.wait_on and self._end(lane, job) <= now)
-            self._set_timer(lane)
+            self._drop(queue, lambda job: not job.wait_on and self._end(queue, job) <= now)
+            self._set_timer(queue)
 
-    def _end(self, lane: _Lane, job: _Job) -> float:
+    def _end(self, queue: _Queue, job: _Job) -> float:
         """When the job has waited long enough for clients."""
-        return max(job.offered_at, lane.busy_since) + self._patience_s
+        return max(job.offered_at, queue.busy_since) + self._patience_s
 
-    def _drop(self, lane: _Lane, condemned: Callable[[_Job], bool]) -> None:
-        dropped = [job for job in lane.waiting if condemned(job)]
-        lane.waiting = deque(job for job in lane.waiting if not condemned(job))
-        lane.names.difference_update(job.name for job in dropped)
-        self._counts[lane.upstream, Fate.DROPPED] += len(dropped)
+    def _drop(self, queue: _Queue, condemned: Callable[[_Job], bool]) -> None:
+        dropped = [job for job in queue.waiting if condemned(job)]
+        queue.waiting = deque(job for job in queue.waiting if not condemned(job))
+        queue.names.difference_update(job.name for job in dropped)
+        self._counts[queue.upstream, Fate.DROPPED] += len(dropped)
 
-    async def _run(self, lane: _Lane, job: _Job) -> None:
+    async def _run(self, queue: _Queue, job: _Job) -> None:
         fate = Fate.FAILED
         try:
             await job.run()
@@ -178,7 +181,7 @@ class Background:
         except LarderError:
             pass  # counted: nobody waits for it
         finally:
-            self._counts[lane.upstream, fate] += 1
-            lane.names.discard(job.name)
-            lane.running -= 1
-            self._go_on(lane)
+            self._counts[queue.upstream, fate] += 1
+            queue.names.discard(job.name)
+            queue.running -= 1
+            self._go_on(queue)

@@ -21,7 +21,7 @@ _FEW: Final = 20
 NAME: Final = Field("name", w.NAME, "What it is called.", required=True)
 ROUTES: Final = Field("routes", Many(w.NAME, lone=True), "Of which routes. Default: all together.")
 HIT_RATE: Final = Field("hit_rate", w.PERCENT, "The least share of hits.", required=True)
-OVER: Final = Field("over", w.DURATION, "Over how long. Default 1h.")
+OVER: Final = Field("over", w.SPAN, "Over how long. Default 1h.")
 REQUESTS: Final = Field(
     "requests", w.integer(1, 10**9), "With fewer look-ups than these it does not fire. Default 20."
 )

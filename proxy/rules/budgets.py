@@ -43,7 +43,7 @@ _BY_SHAPE: Final[Single[Selector | str]] = Single(
 NAME: Final = Field("name", w.NAME, "What it is called when it is spent.", required=True)
 LIMIT: Final = Field("limit", AMOUNT, "How much may be spent.", required=True)
 BUDGET_UNIT: Final = Field("unit", UNIT, "Of what; needed where its routes have several units.")
-PER: Final = Field("per", w.DURATION, "In how long, counted from midnight UTC. Default 1d.")
+PER: Final = Field("per", w.SPAN, "In how long, counted from midnight UTC. Default 1d.")
 ROUTES: Final = Field(
     "routes", Many(w.NAME, lone=True), "Of which routes. Default: all that cost of this unit."
 )

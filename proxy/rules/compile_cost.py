@@ -14,12 +14,12 @@ from proxy.rules.prices import BUILT_IN, DOLLARS, Cost, FixedCost, Price, Prices
 from proxy.rules.problems import Report, did_you_mean
 from proxy.rules.selectors import Selector, parse_selector
 from proxy.rules.shapes import Field, Record, Written
-from proxy.rules.words import NAME, selector
+from proxy.rules.words import NAME, of_answer, selector
 
 MISS = Field("miss", p.AMOUNT, "What an answer of the upstream costs.")
 HIT = Field("hit", p.AMOUNT, "What an answer from the cache costs. Default 0.")
 UNIT = Field("unit", p.UNIT, "What is counted. Default credits, of tokens usd.")
-TOKENS = Field("tokens", selector(response=True), "Where the answer says how many tokens it took.")
+TOKENS = Field("tokens", of_answer(), "Where the answer says how many tokens it took.")
 TABLE = Field("prices", NAME, "The price table: one of `prices`, or the built-in openai.")
 MODEL = Field(
     "model",
@@ -74,7 +74,7 @@ def compile_cost(written: Written | None, tables: Tables, report: Report) -> Cos
         models = _models(written)
         return TokenCost(tokens=tokens, models=models, prices=prices, hit=hit, unit=unit, when=when)
     for key in (TABLE, MODEL):
-        if written.given(key):
+        if written.given(key) and not written.given(TOKENS):
             report.add(written.mark_of(key), f"`{key.name}` belongs to `tokens`", "take it out")
     unit = written.get(UNIT) or "credits"
     return None if miss is None else FixedCost(miss=miss, hit=hit, unit=unit, when=when)

@@ -33,7 +33,7 @@ def compile_sessions(
     ttl = written.get(s.SESSION_TTL)
     if ttl is not None and ttl <= 0:
         report.add(written.mark_of(s.SESSION_TTL), "no session lives that short", "write 10m")
-    if written.given(s.SESSION_TTL) and not session_sources(written):
+    if written.given(s.SESSION_TTL) and not written.given(s.FROM):
         report.add(written.mark, "nothing says where a session id is found", "add `from`")
     counts = {name: selector for _, name, selector in written.get(s.COUNT) or ()}
     return SessionSettings(issuing=_issuing(written, secret, cors, report), ttl=ttl, counts=counts)

@@ -112,6 +112,7 @@ class _Compiler:
     ) -> None:
         sessions, jwt = written.get(s.SESSIONS), written.get(s.JWT)
         self._session = session_sources(sessions)
+        self._says_session = sessions is not None and sessions.given(s.FROM)
         self.cors = compile_cors(written.get(s.CORS), self._session, reading.report)
         self.sessions = compile_sessions(sessions, secret, self.cors, reading.report)
         key = jwt.get(s.JWT_KEY) if jwt is not None else None
@@ -226,6 +227,12 @@ class _Compiler:
         if compiled.restore and route.given(r.RESTORE) and isinstance(compiled.ttl, OffTtl):
             self._report.add(
                 route.mark_of(r.RESTORE), "nothing is stored of this route", "give it a ttl"
+            )
+        if compiled.reads_session and not self._says_session:
+            self._report.add(
+                route.mark,
+                "this route reads the session, and nothing says where a session id is",
+                "write sessions: {from: [header.x-session-id]} at the top of the file",
             )
         conditional = route.given(r.WHEN) or (
             route.given(r.ROUTE_MATCH) and route.get(r.ROUTE_MATCH) is None

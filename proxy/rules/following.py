@@ -16,7 +16,7 @@ from proxy.rules.request_templates import Expand, Following, RequestTemplate
 from proxy.rules.selectors import parse_selector
 from proxy.rules.shapes import Field, Many, Reading, Record, Refusal, Single, Written
 from proxy.rules.templates import Template, parse_template
-from proxy.rules.words import selector
+from proxy.rules.words import of_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from proxy.rules.selectors import Selector
 
 _FORM: Final = re.compile(r"\s*GET\s+(.+?)(?:\s+for\s+item\s+in\s+(.+?))?\s*", re.DOTALL)
+_OTHERWISE: Final = re.compile(r"\sfor\s+\S+\s+in\s", re.IGNORECASE)
+"""What is left of the form where the item has another name, or the words are in capitals."""
 _PLAIN: Final = re.compile(r"[!-~]*")
 NEVER_WRITTEN: Final = frozenset({"DELETE", *SAFE_METHODS})
 """Methods whose answers are no new state of anything."""
@@ -37,6 +39,8 @@ def _parsed(node: Scalar, reading: Reading, *, item: bool) -> RequestTemplate:
     found = _FORM.fullmatch(node.template)
     if found is None:
         raise Refusal("a request that follows is a GET: write GET /path/{response.body.id}")
+    if _OTHERWISE.search(found[1]):
+        raise Refusal("each one is called `item`: write GET /path/{item.id} for item in SELECTOR")
     each = parse_selector(found[2], reading.secrets) if found[2] else None
     through_items = item or each is not None
     target = parse_template(found[1], reading.secrets, item=through_items)
@@ -80,9 +84,7 @@ WRITE_THROUGH: Final = Field(
     request_template(),
     "A successful write's answer is stored as the answer to this request.",
 )
-EXPAND_EACH: Final = Field(
-    "each", selector(response=True), "The list in the answer.", required=True
-)
+EXPAND_EACH: Final = Field("each", of_answer(), "The list in the answer.", required=True)
 EXPAND_AS: Final = Field(
     "as", request_template(item=True), "The request that an item answers.", required=True
 )

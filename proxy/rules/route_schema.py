@@ -38,6 +38,7 @@ KEY_NORMALIZE: Final = Field(
 KEY_RECORD: Final = Record("key", (KEY_NAME, KEY_BODY, KEY_IGNORE, KEY_HEADERS, KEY_NORMALIZE))
 _KEY_TEXT: Final = w.template(response=False)
 SELECTORS: Final = Many(w.selector(response=False))
+CREDENTIALS: Final = Many(w.source("credential"))
 _SCOPE_WORD: Final = w.words("credential", "session", "shared")
 
 # -- routes: time ---------------------------------------------------------------------------------
@@ -130,7 +131,7 @@ EXTEND_TAGS: Final = Field(
     "tags", Many(w.tag_template(), lone=True), "Tags it must carry.", required=True
 )
 EXTEND_UNTIL: Final = Field(
-    "until", w.selector(response=True), "Where the answer names its new end.", required=True
+    "until", w.of_answer(), "Where the answer names its new end.", required=True
 )
 EXTEND_MARGIN: Final = Field("margin", w.DURATION, "How long before that it counts as over.")
 EXTEND_RECORD: Final = Record("extend", (EXTEND_KEY, EXTEND_TAGS, EXTEND_UNTIL, EXTEND_MARGIN))
@@ -160,7 +161,7 @@ SCOPE: Final[Field[str | tuple[Selector, ...]]] = Field(
     "Who shares an answer: credential, session, shared, or a list of selectors.",
 )
 ROUTE_CREDENTIALS: Final = Field(
-    "credentials", SELECTORS, "What `scope: credential` reads, instead of the defaults."
+    "credentials", CREDENTIALS, "What `scope: credential` reads, instead of the defaults."
 )
 TTL: Final[Field[float | str | Written]] = Field(
     "ttl",
@@ -234,7 +235,7 @@ TARGETS: Final = Field(
 # -- routes: once ---------------------------------------------------------------------------------
 _FORWARD_OR: Final = w.words("forward", "refuse")
 DEDUPE_WINDOW: Final = Field(
-    "window", w.DURATION, "How long a repeated request gets the first answer.", required=True
+    "window", w.SPAN, "How long a repeated request gets the first answer.", required=True
 )
 WHEN_STORE_DOWN: Final = Field(
     "when_store_down",
@@ -254,7 +255,7 @@ UNKEYED: Final = Field(
 DEDUPE_RECORD: Final = Record("dedupe", (DEDUPE_WINDOW, WHEN_STORE_DOWN, IN_DOUBT, UNKEYED))
 DEDUPE: Final[Field[float | Written]] = Field(
     "dedupe",
-    Either(scalar=w.DURATION, mapping=DEDUPE_RECORD),
+    Either(scalar=w.SPAN, mapping=DEDUPE_RECORD),
     "An unsafe request repeated within this time gets the first answer and is not sent again.",
 )
 

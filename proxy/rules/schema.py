@@ -11,7 +11,7 @@ from typing import Final
 
 from proxy.rules import alerts, budgets, places, prices
 from proxy.rules import words as w
-from proxy.rules.route_schema import DEFAULTS_RECORD, HEADERS, ROUTE_RECORD, SELECTORS
+from proxy.rules.route_schema import CREDENTIALS, DEFAULTS_RECORD, HEADERS, ROUTE_RECORD
 from proxy.rules.shapes import Entries, Field, Many, Record
 from proxy.rules.warm import WARM
 
@@ -54,7 +54,7 @@ STORE_RECORD: Final = Record(
 # -- sessions and jwt -----------------------------------------------------------------------------
 FROM: Final = Field(
     "from",
-    Many(w.selector(response=False), lone=True),
+    Many(w.source("session", "credential"), lone=True),
     "Where a session id is found; the first that is there.",
 )
 ISSUE: Final = Field(
@@ -134,7 +134,7 @@ RETRY: Final = Field("retry", RETRY_RECORD, "Repeating requests that are safe to
 BREAKER: Final = Field("breaker", BREAKER_RECORD, "Leaving a failing upstream alone for a while.")
 UPSTREAM_CREDENTIALS: Final = Field(
     "credentials",
-    SELECTORS,
+    CREDENTIALS,
     "What `scope: credential` reads in all its routes, instead of the defaults.",
 )
 ROUTES: Final = Field(

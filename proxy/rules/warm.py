@@ -40,7 +40,7 @@ _TARGET: Final = Single(
 )
 GET: Final = Field("get", _TARGET, "What is fetched, as clients ask for it.", required=True)
 EVERY: Final = Field(
-    "every", w.DURATION, "How often: then it is renewed if it would not be fresh until the next."
+    "every", w.SPAN, "How often: then it is renewed if it would not be fresh until the next."
 )
 ON_START: Final = Field(
     "on_start", w.boolean(), "Fetch it at the start too, if it is not stored. Default true."
@@ -125,7 +125,7 @@ def _compiled(written: Written, router: Router, secret: bytes, report: Report) -
         target=target,
         upstream=upstream.name,
         route=match.route.name,
-        every=written.get(EVERY) or None,
+        every=written.get(EVERY),
         on_start=on_start is not False,
         authority=authority,
         headers=headers,

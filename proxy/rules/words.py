@@ -96,6 +96,32 @@ def selector(*, response: bool) -> Single[Selector]:
     return Single("a selector here", f"a selector: {FORMS}", parse, {"type": "string"})
 
 
+def of_answer() -> Single[Selector]:
+    """A selector of the answer."""
+
+    def parse(node: Scalar, reading: Reading) -> Selector:
+        found = parse_selector(node.text, reading.secrets)
+        if not found.reads_response:
+            meant = f"response.{found.text}" if found.root == "body" else "response.body.NAME"
+            raise Refusal(f"`{found.text}` is of the request: write {meant}")
+        return found
+
+    return Single("a selector here", "response.body.NAME", parse, {"type": "string"})
+
+
+def source(*made: str) -> Single[Selector]:
+    """A selector of the request that reads none of the values made of these."""
+
+    def parse(node: Scalar, reading: Reading) -> Selector:
+        found = _of_request(parse_selector(node.text, reading.secrets))
+        if found.text in made:
+            remedy = "name where the value is, such as header.x-session-id"
+            raise Refusal(f"`{found.text}` is made of these; {remedy}")
+        return found
+
+    return Single("a selector here", f"a selector: {FORMS}", parse, {"type": "string"})
+
+
 def _of_request(found: Selector) -> Selector:
     if found.reads_response:
         raise Refusal(_too_early(found))
@@ -172,6 +198,12 @@ DURATION: Final = Single(
     "a duration",
     units.DURATION_FORMS,
     from_text(units.parse_duration),
+    {"type": "string", "pattern": units.DURATION_PATTERN},
+)
+SPAN: Final = Single(
+    "a duration longer than 0",
+    units.DURATION_FORMS,
+    from_text(lambda text: units.parse_duration(text) or None),
     {"type": "string", "pattern": units.DURATION_PATTERN},
 )
 SIZE: Final = Single(

@@ -2,7 +2,7 @@
 
 Memory is believed as it stands, because facts are applied to it as they arrive;
 what comes from the shared store is judged (far.py). What nothing proves is a
-miss. Why that holds, race by race, is in `proxy/README.md`.
+miss. Why that holds is in `proxy/README.md`, race by race in `docs/coherence.md`.
 """
 
 from __future__ import annotations

@@ -57,7 +57,11 @@ class Restoring:
         try:
             count, whole = await self._read(routes)
         except StoreError as error:
-            _log.warning("stored answers could not all be read into memory: %s", error)
+            _log.warning(
+                "stored answers could not all be read into memory: %s; "
+                "the others are read when they are asked for",
+                error,
+            )
             return
         full = "" if whole else "; memory is full, the others are read when they are asked for"
         _log.info("%d stored answer(s) are read into memory%s", count, full)

@@ -100,7 +100,7 @@ class Tally:
         with suppress(StoreError, TimeoutError):
             async with asyncio.timeout(_LAST_TRY_S):
                 if self._task is not None:
-                    await self._task
+                    await asyncio.wait((self._task,))  # it may have been cancelled
                 await self.flush()
         return self.dropped + len(self._pending)
 

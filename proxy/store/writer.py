@@ -8,6 +8,7 @@ the write: the entry is then only in memory.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from proxy.store.base import Spawn
 LANES: Final = 4
 MAX_JOBS: Final = 4096
 MAX_BYTES: Final = 64 * 1024 * 1024
+
+_log = logging.getLogger(__name__)
 
 Do = Callable[[bytes, Stored | None], Awaitable[None]]
 """Carries out one job: writes the entry, or deletes if it is None."""
@@ -42,7 +45,7 @@ class _Lane:
 
 
 class WriteBehind:
-    """`do` is called for one job of a lane at a time; a StoreError of it is a dropped write."""
+    """`do` is called for one job of a lane at a time; an error of it is a dropped write."""
 
     def __init__(
         self, do: Do, spawn: Spawn, *, max_jobs: int = MAX_JOBS, max_bytes: int = MAX_BYTES
@@ -119,6 +122,9 @@ class WriteBehind:
                 await self._do(key, job.entry)
             except StoreError:
                 self.dropped += 1
+            except Exception:  # noqa: BLE001  one entry must not end all writing: it is logged
+                self.dropped += 1
+                _log.exception("a defect while writing to the shared store")
             finally:
                 self._settle(job)
 

@@ -14,7 +14,7 @@ from tests.support.origin import Origin, Received
 
 KNOWN = request_bytes("GET", "/db/known", {"Host": "larder.test", "Authorization": "Bearer a"})
 SIGHTINGS = 4
-JWT_KEYED = "- {name: all, ttl: 1h}"
+ROUTES = "- {name: all, ttl: 1h}"
 
 
 async def learnt(proxy: Larder) -> None:
@@ -39,7 +39,7 @@ async def test_in_a_body_it_is_a_part_of_the_body(
 ) -> None:
     """1. a head; 2. alone in its packet, what would be a request; both are one request."""
     origin.handler = echo
-    proxy = await larder(JWT_KEYED)
+    proxy = await larder(ROUTES)
     await learnt(proxy)
     framing = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {len(KNOWN)}"
     async with Connection.open(proxy.app.proxy_url) as client:
@@ -63,7 +63,7 @@ async def test_behind_a_head_that_is_not_whole_it_is_no_request(
     larder: StartLarder, origin: Origin, begun: bytes
 ) -> None:
     origin.handler = echo
-    proxy = await larder(JWT_KEYED)
+    proxy = await larder(ROUTES)
     await learnt(proxy)
     async with Connection.open(proxy.app.proxy_url) as client:
         await client.send(begun)
@@ -79,7 +79,7 @@ async def test_answers_come_in_the_order_of_their_requests(
     """1. a slow request; 2. while it is under way a known one, in a packet of its own."""
     origin.handler = echo
     held = asyncio.Event()
-    proxy = await larder(JWT_KEYED)
+    proxy = await larder(ROUTES)
     await learnt(proxy)
     origin.reply(answer(b"slow", hold_head=held))
     async with Connection.open(proxy.app.proxy_url) as client:
@@ -118,7 +118,7 @@ async def test_a_known_request_that_ends_its_connection_ends_it(
     larder: StartLarder, origin: Origin
 ) -> None:
     origin.handler = echo
-    proxy = await larder(JWT_KEYED)
+    proxy = await larder(ROUTES)
     last = KNOWN.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
     for _ in range(SIGHTINGS):
         async with Connection.open(proxy.app.proxy_url) as client:
@@ -131,7 +131,7 @@ async def test_a_packet_with_more_than_a_known_request_is_all_read(
     larder: StartLarder, origin: Origin
 ) -> None:
     origin.handler = echo
-    proxy = await larder(JWT_KEYED)
+    proxy = await larder(ROUTES)
     await learnt(proxy)
     async with Connection.open(proxy.app.proxy_url) as client:
         await client.send(KNOWN + KNOWN + request_bytes("GET", "/db/last"))

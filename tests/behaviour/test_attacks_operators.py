@@ -1,4 +1,4 @@
-"""Attacks on whoever looks: what clients send is shown to operators, and is never obeyed or told."""
+"""Attacks on whoever looks: what clients send is shown to operators, never obeyed or told."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.larder import StartLarder
 from tests.support.origin import Origin
 
 ESCAPE = "\x1b]0;owned\x07\x1b[2J\x9b1A\r\n\u202efake  row"
-SECRET = "s3ssion-of-somebody"  # noqa: S105  it is to be found nowhere
+SECRET = "s3ssion-of-somebody"
 ROUTES = """
 - name: ask
   match: POST /ask

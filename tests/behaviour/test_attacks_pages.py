@@ -42,7 +42,7 @@ async def test_a_socket_opened_by_a_foreign_page_is_still_known_as_its(
 async def test_no_spelling_of_origin_opens_an_answer_to_a_page(
     larder: StartLarder, origin: Origin, lines: FieldLines
 ) -> None:
-    """Fetched, stored, refused and asked about: the upstream's own permission counts for nothing."""
+    """Fetched, stored, refused, asked about: what the upstream permits counts for nothing."""
     open_wide = {
         "Access-Control-Allow-Origin": EVIL,
         "Access-Control-Allow-Credentials": "true",

@@ -134,6 +134,23 @@ async def test_an_upstream_does_not_tell_what_its_answers_cost(
     ]
 
 
+@pytest.mark.parametrize("tokens", [-(10**9), "-1e9", -1e300, True, None, []])
+async def test_an_upstream_that_counts_below_nothing_gives_no_money_back(
+    larder: StartLarder, origin: Origin, tokens: object
+) -> None:
+    """1. an answer claims to cost less than nothing; 2. the budget is spent; 3. it stays so."""
+    routes = """
+    - {name: free, match: GET /free, ttl: 1h, cost: {tokens: response.body.usage, prices: openai}}
+    - {name: paid, ttl: 1h, cost: {miss: 5, unit: usd}}
+    """
+    proxy = await larder(routes, top="budgets: [{name: all, limit: 5, unit: usd}]")
+    told = {"model": "gpt-4o", "usage": {"prompt_tokens": tokens, "completion_tokens": 0}}
+    origin.reply(answer(told, fields=JSON), answer(b"paid"))
+    assert (await proxy.get("/db/free")).status == 200  # 1
+    assert (await proxy.get("/db/1")).status == 200  # 2
+    assert (await proxy.get("/db/2")).status == 429  # 3
+
+
 @pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", 'a", "b', "\u20ac", "\x00", "x" * 5000, [1]])
 async def test_a_value_of_an_answer_is_no_more_than_a_tag(
     larder: StartLarder, origin: Origin, value: object

@@ -13,6 +13,7 @@ from proxy.dressing import Dressed
 from proxy.errors import StoreError
 from proxy.fields import Fields
 from proxy.flow import tasks
+from proxy.observing import Counts
 from proxy.outcomes import ExchangeRecord, Outcome
 from proxy.rules.issuing import RANDOM_BYTES, Issuing, SessionSettings
 from proxy.rules.route import Match
@@ -106,7 +107,7 @@ class Instance:
         visit = _visit(self.clock(), session, background=background)
         found, reply = await self.sessions.attend(settings, visit, FOUND, Written())
         assert not isinstance(reply, Dressed)
-        self.sessions.observe(_record(self.clock(), session, outcome, background=background))
+        Counts(self.sessions.count)(_record(self.clock(), session, outcome, background=background))
         await tasks.drain(1)
         return found.since
 
@@ -224,7 +225,7 @@ async def test_a_note_written_while_the_session_is_cleared_does_not_revive_it(
 ) -> None:
     one = store.instance()
     await one.sessions.attend(SessionSettings(ttl=TTL), _visit(NOW), FOUND, Written())
-    one.sessions.observe(_record(NOW, "s", Outcome.HIT))
+    Counts(one.sessions.count)(_record(NOW, "s", Outcome.HIT))
     await one.sessions.forget("s")
     await tasks.drain(1)
     assert await store.noted() is None

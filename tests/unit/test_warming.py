@@ -86,6 +86,16 @@ async def test_when(clock: ManualClock, entry: str, times: tuple[float, ...], ti
     assert len(bench.asked) == ticks
 
 
+async def test_a_clock_that_was_set_back_stops_nothing(clock: ManualClock) -> None:
+    bench = Bench(rules("{get: /db/items/1, every: 5m, on_start: false}"), clock)
+    await bench.tick()
+    clock.now -= 3600
+    await bench.tick()
+    clock.advance(300)
+    await bench.tick()
+    assert len(bench.asked) == 2
+
+
 async def test_in_time_it_asks_for_what_stays_fresh_until_the_next(clock: ManualClock) -> None:
     bench = Bench(rules("{get: /db/items/1, every: 90.5s}"), clock)
     await bench.tick()

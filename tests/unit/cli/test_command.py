@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.cli.command import print_table, seconds, size
+from proxy.cli.command import plain, print_table, seconds, size
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,16 @@ def test_a_table_has_its_numbers_to_the_right(capsys: pytest.CaptureFixture[str]
 def test_a_table_without_rows_is_its_head(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(("route", "n"), [])
     assert capsys.readouterr().out == "route  n\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("GET db/ä 1", "GET db/ä 1"),
+        ("\x1b[2J", r"\x1b[2J"),
+        ("a\r\nb", r"a\r\nb"),
+        ("\x9b1A\u202e", r"\x9b1A\u202e"),
+    ],
+)
+def test_a_terminal_obeys_no_client(text: str, shown: str) -> None:
+    assert plain(text) == shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from proxy.observing import Counts
 from proxy.rules.subject import session_digest
 from tests.support.cli import CONFIG, CommandLine, admin_api
 from tests.support.control import NOW, SmallProgram, keep, stored
@@ -17,8 +18,9 @@ LIKE_A_DIGEST = "0123456789abcdef01234567"
 def _program(session: str = "one") -> SmallProgram:
     program = SmallProgram(CONFIG)
     digest = session_digest(CONFIG.secret, session)
-    program.session_stats.observe(miss(at=NOW - 90, session=digest))
-    program.session_stats.observe(hit(at=NOW - 30, session=digest, counted=(("devices", "a"),)))
+    tell = Counts(program.session_stats.count)
+    tell(miss(at=NOW - 90, session=digest))
+    tell(hit(at=NOW - 30, session=digest, counted=(("devices", "a"),)))
     keep(program.cache, KEY, stored(tags=("*", f"@session:{digest}")))
     return program
 
@@ -35,7 +37,7 @@ async def test_the_table(larder: CommandLine, argv: tuple[str, ...]) -> None:
 
 async def test_more_than_the_limit(larder: CommandLine) -> None:
     program = _program()
-    program.session_stats.observe(hit(at=NOW, session="f" * 24))
+    Counts(program.session_stats.count)(hit(at=NOW, session="f" * 24))
     async with admin_api(program) as url:
         ran = await larder.ask("sessions", "--limit", "1", "--admin", url)
     assert ran.out.splitlines()[-1] == "1 more: --limit N"

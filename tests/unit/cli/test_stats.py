@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from proxy.observing import Counts
 from proxy.spending import Spent
 from tests.support.cli import CONFIG, CommandLine, admin_api
 from tests.support.control import NOW, SmallProgram
@@ -11,8 +12,8 @@ from tests.support.rules import config_of
 
 async def test_the_table_and_its_total(larder: CommandLine) -> None:
     program = SmallProgram(CONFIG)
-    program.stats.observe(miss(upstream_s=2.0))
-    program.stats.observe(hit(response_bytes=2048))
+    Counts(program.stats.count)(miss(upstream_s=2.0))
+    Counts(program.stats.count)(hit(response_bytes=2048))
     async with admin_api(program) as url:
         ran = await larder.ask("stats", "--admin", url)
     lines = ran.out.splitlines()
@@ -31,7 +32,7 @@ async def test_before_the_first_request(larder: CommandLine) -> None:
 async def test_money_is_told_by_route_and_unit(larder: CommandLine) -> None:
     program = SmallProgram(CONFIG)
     ledger = program.accounts.ledger
-    observe, spent = ledger.observe, ledger.spent
+    observe, spent = Counts(ledger.count), ledger.spent
     observe(miss(unit="credits", cost=20_000_000))
     spent(Spent(route="scenes", unit="credits", cost=20_000_000))
     observe(hit(unit="credits", cost=1_000_000, saved=19_000_000))
@@ -46,7 +47,7 @@ async def test_money_is_told_by_route_and_unit(larder: CommandLine) -> None:
 
 async def test_reset(larder: CommandLine) -> None:
     program = SmallProgram(CONFIG)
-    program.stats.observe(hit())
+    Counts(program.stats.count)(hit())
     async with admin_api(program) as url:
         ran = await larder.ask("stats", "--reset", "--admin", url)
         data = await larder.ask("stats", "--reset", "--json", "--admin", url)
@@ -62,7 +63,7 @@ async def test_an_alert_that_fires_is_told(larder: CommandLine) -> None:
         "alerts: [{name: low, hit_rate: 60%, requests: 1}]"
     )
     program = SmallProgram(rules)
-    program.accounts.ledger.observe(miss())
+    Counts(program.accounts.ledger.count)(miss())
     async with admin_api(program) as url:
         ran = await larder.ask("stats", "--admin", url)
     assert ran.out.splitlines()[-1] == "alert low: hit rate 0.0%"

@@ -15,10 +15,10 @@ from proxy.decisions.claim import (
 )
 from proxy.decisions.deduping import (
     MAX_BODY,
-    Again,
     Decline,
     Name,
     Replay,
+    SendAgain,
     Verdict,
     Wait,
     idempotency_key,
@@ -125,8 +125,8 @@ def test_a_body_that_cannot_be_kept(body: bytes | None) -> None:
     ("state", "now", "refusing", "forwarding"),
     [
         (SENT, NOW, Wait(), Wait()),
-        (SENT, NOW + 60, Decline(409, Refusal.IN_DOUBT, 540), Again()),
-        (DOUBT, NOW, IN_DOUBT, Again()),
+        (SENT, NOW + 60, Decline(409, Refusal.IN_DOUBT, 540), SendAgain()),
+        (DOUBT, NOW, IN_DOUBT, SendAgain()),
         (DONE, NOW, Replay(KEPT), Replay(KEPT)),
         (
             Done(owner="me", until=NOW + 5.5, answer=None),
@@ -134,9 +134,9 @@ def test_a_body_that_cannot_be_kept(body: bytes | None) -> None:
             *[Decline(409, Refusal.ANSWER_NOT_KEPT, 6)] * 2,
         ),
         (None, NOW, IN_DOUBT, IN_DOUBT),
-        (DONE, NOW + 600, Again(), Again()),
-        (DOUBT, NOW + 600, Again(), Again()),
-        (SENT, NOW + 600, Again(), Again()),
+        (DONE, NOW + 600, SendAgain(), SendAgain()),
+        (DOUBT, NOW + 600, SendAgain(), SendAgain()),
+        (SENT, NOW + 600, SendAgain(), SendAgain()),
         (replace(SENT, deadline=NOW + 900), NOW + 600, Wait(), Wait()),
     ],
     ids=[

@@ -12,11 +12,14 @@ from proxy.decisions.derived import (
     derived_from,
     derived_head,
     is_selected,
+    is_shaped,
     is_written,
     item_body,
     may_fill,
 )
+from proxy.rules.request_templates import RequestTemplate
 from proxy.rules.route import Match
+from proxy.rules.templates import parse_template
 from proxy.rules.values import Json, parse_json
 from tests.support.build import FieldLines, request, response
 from tests.support.rules import config_of
@@ -214,3 +217,30 @@ def test_text_stays_text() -> None:
     item: Json = {"a": "é", "b": Decimal("1.10")}
     assert json.loads(item_body(item)) == {"a": "é", "b": 1.1}
     assert item_body({"a": "é"}) == '{"a":"é"}'.encode()
+
+
+@pytest.mark.parametrize(
+    ("query", "alone", "listed"),
+    [
+        ("", False, False),
+        ("?visit=v", False, False),
+        ("?page=1&Per-Page=5&page_token=x", True, False),
+        ("?page=1;fields=id", True, True),
+        ("?fields=id", True, True),
+        ("?dry_run", True, True),
+        ("?lang=de", False, False),
+        ("?utm_source=x", False, False),
+    ],
+)
+def test_a_query_may_shape_an_answer_unless_it_is_known_not_to(
+    query: str, *, alone: bool, listed: bool
+) -> None:
+    rules = RULES.replace(
+        "GET /list, ttl: 1m,", "GET /list, ttl: 1m, key: {{ignore: [query.utm_*]}},"
+    )
+    config = config_of(rules.format(scope="credential", target="credential"))
+    match = config.router.match(config.upstreams[0], request("GET", f"/list{query}"))
+    assert isinstance(match, Match)
+    target = RequestTemplate("", parse_template("/timed/1?lang={query.lang}"))
+    asked = match.route, match.subject, target
+    assert (is_shaped(*asked, listed=False), is_shaped(*asked, listed=True)) == (alone, listed)

@@ -18,6 +18,7 @@ upstreams:
     url: http://origin.test
     routes:
       - {{name: it, {}}}
+sessions: {{from: header.x-session-id}}
 """
 
 

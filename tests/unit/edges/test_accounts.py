@@ -5,6 +5,7 @@ from __future__ import annotations
 from proxy.edges.accounts import Accounts
 from proxy.edges.stats import Statistics
 from proxy.flow import tasks
+from proxy.observing import Counts
 from proxy.store.memory_notes import MemoryNotes
 from tests.support.larder import until
 from tests.support.records import hit
@@ -42,7 +43,7 @@ async def test_a_reset_elsewhere_resets_the_statistics_here() -> None:
     second = Accounts(notes, tasks.spawn, lambda: 100.0, stats)
     second.adopt(RULES)
     await second.ledger.fold()
-    stats.observe(hit())
+    Counts(stats.count)(hit())
     await first.ledger.reset()
     second.start()
     await until(lambda: stats.since == 100.0)
@@ -52,8 +53,8 @@ async def test_a_reset_elsewhere_resets_the_statistics_here() -> None:
 
 def test_samples_are_of_routes_with_a_unit_and_of_alerts() -> None:
     accounts = _accounts(MemoryNotes())
-    accounts.ledger.observe(hit(unit="credits", cost=2_000_000, saved=500_000))
-    accounts.ledger.observe(hit(route="free"))
+    Counts(accounts.ledger.count)(hit(unit="credits", cost=2_000_000, saved=500_000))
+    Counts(accounts.ledger.count)(hit(route="free"))
     told = {(name, labels): value for name, labels, value in accounts.samples()}
     assert told == {
         ("larder_cost_total", ("scenes", "credits")): 2,

@@ -16,6 +16,7 @@ from proxy.edges.admin import make_admin
 from proxy.edges.control import State
 from proxy.edges.logs import AUDIT
 from proxy.messages import StoredResponse
+from proxy.observing import Counts
 from tests.support.control import NOW, SmallProgram, keep, stored
 from tests.support.records import hit, miss
 from tests.support.rules import config_of
@@ -108,8 +109,8 @@ async def test_ready_only_while_serving(client: Client, program: SmallProgram) -
 
 
 async def test_stats(client: Client, program: SmallProgram) -> None:
-    program.stats.observe(miss())
-    program.stats.observe(hit())
+    Counts(program.stats.count)(miss())
+    Counts(program.stats.count)(hit())
     body = await _json(await client.get("/api/stats"))
     assert body["total"]["hit_rate"] == 0.5
     assert body["uptime_s"] == 60.0

@@ -11,6 +11,7 @@ from proxy.edges import ledger as module
 from proxy.edges.ledger import Ledger, in_units
 from proxy.errors import CorruptEntryError, StoreError
 from proxy.flow import tasks
+from proxy.observing import Counts
 from proxy.outcomes import ExchangeRecord, Outcome
 from proxy.spending import Spent
 from proxy.store.memory_notes import MemoryNotes
@@ -37,9 +38,9 @@ async def _row(ledger: Ledger) -> dict[str, Any]:
 
 async def test_hits_pay_by_record_and_calls_by_what_they_cost() -> None:
     ledger = _ledger()
-    ledger.observe(miss(unit="credits", cost=20_000_000))
+    Counts(ledger.count)(miss(unit="credits", cost=20_000_000))
     ledger.spent(PAID)
-    ledger.observe(_hit())
+    Counts(ledger.count)(_hit())
     row = await _row(ledger)
     assert row == {
         "route": "scenes",
@@ -71,14 +72,14 @@ async def test_what_each_outcome_counts_as(
     outcome: Outcome, spent: int, hits: int, rate: float | None
 ) -> None:
     ledger = _ledger()
-    ledger.observe(_hit(outcome=outcome))
+    Counts(ledger.count)(_hit(outcome=outcome))
     row = await _row(ledger)
     assert (row["spent"], row["hits"], row["hit_rate"]) == (spent, hits, rate)
 
 
 async def test_what_nobody_asked_for_is_paid_for_and_not_counted() -> None:
     ledger = _ledger()
-    ledger.observe(_hit(background=True))
+    Counts(ledger.count)(_hit(background=True))
     ledger.spent(PAID)
     row = await _row(ledger)
     assert (row["requests"], row["spent"]) == (0, 20)
@@ -87,21 +88,21 @@ async def test_what_nobody_asked_for_is_paid_for_and_not_counted() -> None:
 async def test_people_are_told_by_digest_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_PEOPLE", 2)
     ledger = _ledger()
-    ledger.observe(_hit(session="s"))
+    Counts(ledger.count)(_hit(session="s"))
     ledger.spent(PAID)
     told = await ledger.told()
     assert told["credentials"][0]["spent"] == 21  # type: ignore[index]
     assert told["sessions"][0]["requests"] == 1  # type: ignore[index]
     for number in range(5):
-        ledger.observe(hit(session=f"other-{number}"))
+        Counts(ledger.count)(hit(session=f"other-{number}"))
     assert len(ledger._people.rows) == 2  # noqa: SLF001 - a bound is not told
 
 
 async def test_two_instances_are_summed_and_a_restart_forgets_nothing() -> None:
     notes = MemoryNotes()
     first, second = _ledger(notes), _ledger(notes)
-    first.observe(_hit())
-    second.observe(_hit())
+    Counts(first.count)(_hit())
+    Counts(second.count)(_hit())
     assert (await _row(first))["spent"] == 1  # the other has not told yet
     assert (await _row(second))["spent"] == 2
     assert (await _row(first))["spent"] == 2
@@ -112,12 +113,12 @@ async def test_what_was_not_told_before_a_reset_does_not_come_back() -> None:
     notes, resets = MemoryNotes(), list[int]()
     first, second = _ledger(notes), _ledger(notes, resets)
     await second.fold()
-    second.observe(_hit())
+    Counts(second.count)(_hit())
     await first.reset()
-    second.observe(_hit())  # it has not heard of the reset
+    Counts(second.count)(_hit())  # it has not heard of the reset
     assert (await second.told())["routes"] == []
     assert (second.since, resets) == (NOW, [1])
-    second.observe(_hit())
+    Counts(second.count)(_hit())
     assert (await _row(second))["requests"] == 1
     assert (await _row(first))["requests"] == 1
 
@@ -133,7 +134,7 @@ async def test_what_is_counted_before_the_store_is_there_is_told_later() -> None
 
     notes = Away()
     ledger = _ledger(notes)
-    ledger.observe(_hit())
+    Counts(ledger.count)(_hit())
     await ledger.fold()
     assert (await ledger.told())["routes"] == []
     notes.away = False
@@ -158,10 +159,10 @@ async def test_what_is_counted_during_an_outage_is_told_at_once() -> None:
 
     notes = Away()
     ledger = _ledger(notes)
-    ledger.observe(_hit())
+    Counts(ledger.count)(_hit())
     assert (await _row(ledger))["spent"] == 1
     notes.away = True
-    ledger.observe(_hit())
+    Counts(ledger.count)(_hit())
     assert (await _row(ledger))["spent"] == 2
     notes.away = False
     assert (await _row(ledger))["spent"] == 2
@@ -174,7 +175,7 @@ async def test_damage_where_the_last_reset_is_noted_does_not_stop_the_counting()
             raise CorruptEntryError(f"{space} {key} is none of ours")
 
     ledger = _ledger(Damaged())
-    ledger.observe(_hit())
+    Counts(ledger.count)(_hit())
     assert (await _row(ledger))["spent"] == 1
 
 
@@ -197,6 +198,6 @@ async def test_a_note_that_none_of_us_wrote_resets_nothing(note: bytes) -> None:
     await notes.add("ledger", "not ours", {"requests": 1.0})
     await notes.add("ledger", "7", {"requests": 1.0})
     ledger = _ledger(notes)
-    ledger.observe(_hit())
+    Counts(ledger.count)(_hit())
     assert (await _row(ledger))["requests"] == 1
     assert ledger.since is None

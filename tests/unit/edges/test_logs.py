@@ -9,13 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from proxy.edges.logs import (
-    AUDIT,
-    PROGRAM_FIELDS,
-    LogFormat,
-    Logs,
-    text_line,
-)
+from proxy.edges.access_lines import text_line
+from proxy.edges.logs import AUDIT, PROGRAM_FIELDS, LogFormat, Logs
 from tests.support.records import HIT
 
 

@@ -7,6 +7,7 @@ import pytest
 from proxy.edges.families import METRICS
 from proxy.edges.metrics import Metrics
 from proxy.edges.readings import samples
+from proxy.observing import Counts
 from proxy.outcomes import NotStored, Tier
 from proxy.store.base import CacheStatus, TierStatus
 from proxy.store.memory_notes import MemoryNotes
@@ -41,7 +42,7 @@ WHOLE = CacheStatus(
 
 def _program(status: CacheStatus) -> SmallProgram:
     program = SmallProgram(CONFIG, cache=_Status(status))  # type: ignore[arg-type]
-    program.accounts.ledger.observe(hit(unit="credits", cost=1_000_000, saved=19_500_000))
+    Counts(program.accounts.ledger.count)(hit(unit="credits", cost=1_000_000, saved=19_500_000))
     return program
 
 

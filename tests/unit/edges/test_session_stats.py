@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 from proxy.edges.session_stats import MAX_SESSIONS, MAX_VALUES, SessionStatistics
+from proxy.observing import Counts
 from proxy.outcomes import Outcome
 from tests.support.records import hit, miss
 
 
 def test_hits_misses_and_what_is_counted() -> None:
     statistics = SessionStatistics()
-    statistics.observe(miss(at=10.0, session="s", counted=(("devices", "a"), ("ways", "x"))))
-    statistics.observe(hit(at=20.0, session="s", counted=(("devices", "b"),)))
-    statistics.observe(hit(at=15.0, session="s", counted=(("devices", "a"),)))
-    statistics.observe(hit(at=20.0, session="s", outcome=Outcome.BYPASS))
-    statistics.observe(miss(at=20.0, session="s", outcome=Outcome.ERROR, stored=False))
+    Counts(statistics.count)(miss(at=10.0, session="s", counted=(("devices", "a"), ("ways", "x"))))
+    Counts(statistics.count)(hit(at=20.0, session="s", counted=(("devices", "b"),)))
+    Counts(statistics.count)(hit(at=15.0, session="s", counted=(("devices", "a"),)))
+    Counts(statistics.count)(hit(at=20.0, session="s", outcome=Outcome.BYPASS))
+    Counts(statistics.count)(miss(at=20.0, session="s", outcome=Outcome.ERROR, stored=False))
     stats = statistics.of("s")
     assert stats is not None
     assert (stats.began_at, stats.seen_at) == (10.0, 20.0)
-    assert (stats.requests, stats.hits, stats.misses, stats.stored) == (5, 2, 2, 1)
+    assert (stats.requests, stats.hits, stats.misses) == (5, 2, 2)
     assert stats.counts() == {"devices": 2, "ways": 1}
 
 
 def test_others_are_not_counted() -> None:
     statistics = SessionStatistics()
-    statistics.observe(hit())
-    statistics.observe(hit(session="s", background=True))
+    Counts(statistics.count)(hit())
+    Counts(statistics.count)(hit(session="s", background=True))
     assert statistics.digests() == ()
 
 
 def test_the_session_used_least_recently_makes_room() -> None:
     statistics = SessionStatistics()
     for number in range(MAX_SESSIONS):
-        statistics.observe(hit(session=f"{number}"))
-    statistics.observe(hit(session="0"))
-    statistics.observe(hit(session="new"))
+        Counts(statistics.count)(hit(session=f"{number}"))
+    Counts(statistics.count)(hit(session="0"))
+    Counts(statistics.count)(hit(session="new"))
     assert len(statistics.digests()) == MAX_SESSIONS
     assert (statistics.of("0") is None, statistics.of("1") is None) == (False, True)
 
@@ -41,7 +42,7 @@ def test_the_session_used_least_recently_makes_room() -> None:
 def test_values_are_counted_to_a_bound() -> None:
     statistics = SessionStatistics()
     for number in range(MAX_VALUES + 5):
-        statistics.observe(hit(session="s", counted=(("devices", f"{number}"),)))
+        Counts(statistics.count)(hit(session="s", counted=(("devices", f"{number}"),)))
     stats = statistics.of("s")
     assert stats is not None
     assert stats.counts() == {"devices": MAX_VALUES}
@@ -49,6 +50,6 @@ def test_values_are_counted_to_a_bound() -> None:
 
 def test_forgetting() -> None:
     statistics = SessionStatistics()
-    statistics.observe(hit(session="s"))
+    Counts(statistics.count)(hit(session="s"))
     assert (statistics.forget("s"), statistics.forget("s")) == (True, False)
     assert statistics.of("s") is None

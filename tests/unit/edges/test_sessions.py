@@ -9,6 +9,7 @@ import pytest
 from proxy.decisions.session_life import Life, encode
 from proxy.edges import sessions
 from proxy.edges.problem import ApiError
+from proxy.observing import Counts
 from proxy.sessions import SPACE
 from tests.support.control import NOW, SmallProgram, keep, stored
 from tests.support.records import hit, miss
@@ -24,8 +25,8 @@ async def _program() -> SmallProgram:
     """One session is known by its note, one by its figures, one by what is stored."""
     program = SmallProgram(LASTING)
     await program.cache.notes.put(SPACE, ONE, encode(Life(NOW - 90, NOW - 20)), 600)
-    program.session_stats.observe(miss(at=NOW - 60, session=TWO))
-    program.session_stats.observe(hit(at=NOW - 30, session=TWO))
+    Counts(program.session_stats.count)(miss(at=NOW - 60, session=TWO))
+    Counts(program.session_stats.count)(hit(at=NOW - 30, session=TWO))
     for number, digest in enumerate((TWO, THREE, THREE)):
         keep(program.cache, b"%d" % number, stored(tags=("*", f"@session:{digest}")))
     return program
@@ -39,6 +40,11 @@ async def test_the_list_is_of_lives_and_figures() -> None:
     assert (one["hits"], one["misses"], one["hit_rate"], one["counts"]) == (0, 0, None, {})
     assert (two["age_s"], two["idle_s"], two["alive"], two["entries"]) == (60, 30, False, 1)
     assert (two["hits"], two["misses"], two["hit_rate"]) == (1, 1, 0.5)
+
+
+async def test_after_a_clock_was_set_back_nothing_is_younger_than_now() -> None:
+    told: Any = await sessions.listed(await _program(), {}, NOW - 3600)
+    assert [(each["age_s"], each["idle_s"]) for each in told["sessions"]] == [(0, 0), (0, 0)]
 
 
 async def test_a_shorter_list_says_how_many_there_are() -> None:

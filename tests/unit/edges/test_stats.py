@@ -9,6 +9,7 @@ import pytest
 
 from proxy.edges.stats import Statistics
 from proxy.learned import Span
+from proxy.observing import Counts
 from proxy.outcomes import Bypass, ExchangeRecord, Outcome
 from tests.support.records import hit, miss
 
@@ -16,7 +17,7 @@ from tests.support.records import hit, miss
 def _observed(*records: ExchangeRecord) -> dict[str, Any]:
     statistics = Statistics(since=100.0)
     for record in records:
-        statistics.observe(record)
+        Counts(statistics.count)(record)
     snapshot: dict[str, Any] = json.loads(json.dumps(statistics.snapshot(now=160.0)))
     return snapshot
 
@@ -78,7 +79,7 @@ def test_learnt_lifetimes_are_told_of_routes_that_learn() -> None:
     statistics = Statistics(0.0)
     statistics.spans = lambda now: {"learns": Span(2, 10.0, now, 20.0)}
     for route in ("learns", "fixed"):
-        statistics.observe(miss(route=route))
+        Counts(statistics.count)(miss(route=route))
     routes: Any = statistics.snapshot(15.0)["routes"]
     told = {"entries": 2, "min_s": 10.0, "avg_s": 15.0, "max_s": 20.0}
     assert routes["learns"]["adaptive"] == told

@@ -37,6 +37,8 @@ def test_what_health_is() -> None:
         ("alerts: [{name: low, hit_rate: 60%, routes: speach}]", "did you mean `speech`"),
         ("health: {routes: speach}", "did you mean `speech`"),
         ("alerts: [{name: low}]", "`hit_rate`"),
+        ("alerts: [{name: low, hit_rate: 1%, over: 0s}]", "`0s` is not a duration longer than 0"),
+        ("health: {over: 0m}", "`0m` is not a duration longer than 0"),
         ("alerts: [{name: a, hit_rate: 1%}, {name: a, hit_rate: 2%}]", "two alerts `a`"),
     ],
 )

@@ -64,6 +64,7 @@ def test_the_body_is_read_for_it_and_is_not_part_of_the_key() -> None:
         ("{miss: 1, tokens: response.body.usage, prices: openai}", "either `miss` or `tokens`"),
         ("{miss: 1, prices: openai}", "`prices` belongs to `tokens`"),
         ("{tokens: response.body.usage}", "no price without `prices`"),
+        ("{tokens: body.usage, prices: openai}", "write response.body.usage"),
         ("{tokens: response.body.usage, prices: opnai}", "did you mean `openai`"),
     ],
 )

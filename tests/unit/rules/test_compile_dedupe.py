@@ -89,7 +89,9 @@ def test_in_the_defaults_it_is_not_meant() -> None:
 @pytest.mark.parametrize(
     ("route", "said"),
     [
-        ("dedupe: soon", "`soon` is not a duration"),
+        ("dedupe: soon", "`soon` is not a duration longer than 0"),
+        ("dedupe: 0s", "`0s` is not a duration longer than 0"),
+        ("dedupe: {window: 0ms}", "`0ms` is not a duration longer than 0"),
         ("dedupe: {in_doubt: refuse}", "dedupe has no `window`"),
         ("dedupe: {window: 1m, in_doubt: ask}", "`ask` is not one of the words for this"),
     ],

@@ -23,7 +23,8 @@ ROWS: list[tuple[str, Ttl, Scope]] = [
 
 @pytest.mark.parametrize(("rule", "ttl", "scope"), ROWS)
 def test_lifetime_and_scope(rule: str, ttl: Ttl, scope: Scope) -> None:
-    route = matched(route_config(rule), request("POST", "/api/a")).route
+    config = route_config(rule, "sessions: {from: header.x-sid}")
+    route = matched(config, request("POST", "/api/a")).route
     assert (route.ttl, route.scope) == (ttl, scope)
 
 

@@ -85,6 +85,8 @@ def test_credentials_make_the_cookie_one_for_other_sites() -> None:
         ("sessions: {from: 'cookie.a b', issue: cookie}", "no cookie to issue ids in"),
         ("sessions: {ttl: 10m}", "nothing says where a session id is found"),
         ("sessions: {from: header.a, ttl: 0s}", "no session lives that short"),
+        ("sessions: {from: session, ttl: 5m}", "`session` is made of these; name where the value"),
+        ("sessions: {from: [header.a, credential]}", "`credential` is made of these"),
         ("sessions: {from: header.a, count: {a: response.status}}", "is not known yet here"),
         ("cors: {origins: '*', credentials: true}", "name the origins instead of *"),
         ("cors: {}", "has no `origins`"),
@@ -100,3 +102,20 @@ def test_what_contradicts_itself_is_told(text: str, expected: str) -> None:
     found = problems(GOOD + text)
     assert len(found) == 1
     assert expected in found[0]
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        "ttl: 5m, scope: session",
+        "ttl: 5m, scope: [session]",
+        'ttl: 5m, key: "a:{session}"',
+        'ttl: 5m, tags: ["a:{session}"]',
+        'invalidate: {tags: "a:{session}"}',
+    ],
+)
+def test_who_reads_the_session_says_where_it_is(route: str) -> None:
+    text = f"upstreams: {{a: {{url: http://a, routes: [{{name: r, match: POST /a, {route}}}]}}}}\n"
+    assert config_of(text + "sessions: {from: header.x-sid}").upstreams
+    (problem,) = problems(text)
+    assert "write sessions: {from: [header.x-session-id]} at the top" in problem

@@ -7,7 +7,14 @@ from dataclasses import replace
 import pytest
 
 from proxy.fields import Fields
-from proxy.rules.issuing import NO_SESSIONS, RANDOM_BYTES, Carrier, Issuing, SessionSettings
+from proxy.rules.issuing import (
+    NO_SESSIONS,
+    RANDOM_BYTES,
+    Carrier,
+    Issuing,
+    SessionSettings,
+    without_issued,
+)
 from tests.support.build import request
 from tests.unit.rules.support import matched, route_config
 
@@ -126,3 +133,26 @@ def test_what_is_counted_shows_no_secret() -> None:
 
 def test_no_secret_is_in_its_text() -> None:
     assert "one" not in repr(COOKIE)
+
+
+@pytest.mark.parametrize(
+    ("line", "stays"),
+    [
+        ("sid=x; Path=/", False),
+        ("sid", False),
+        ("sid =x", False),
+        ("=sid=x", False),
+        ("SID=x", True),
+        ("sid2=x", True),
+        ("theme=sid=x", True),
+    ],
+)
+def test_an_upstream_sets_no_cookie_of_ours(line: str, *, stays: bool) -> None:
+    other = ("Set-Cookie", "a=b")
+    left = without_issued(COOKIE.source, Fields((("set-cookie", line), other)))
+    assert left.get_all("set-cookie") == ((line, "a=b") if stays else ("a=b",))
+
+
+def test_an_upstream_sends_no_field_of_ours() -> None:
+    left = without_issued(HEADER.source, Fields((("X-Session-ID", ID), ("Vary", "Accept"))))
+    assert left.names() == frozenset({"vary"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from proxy.rules.lifetimes import remaining
 from tests.support.build import request
 from tests.support.clock import NOW
 from tests.unit.rules.support import answered, matched, route_config
@@ -52,3 +53,9 @@ def test_a_named_moment_is_measured_by_the_upstreams_clock() -> None:
         rule, body='{"at":"2026-11-20T10:05:00Z"}', date="Fri, 20 Nov 2026 10:00:00 GMT"
     )
     assert route.lifetime(subject, NOW + 1e6) == 300.0
+
+
+@pytest.mark.parametrize("text", ["1e400", "1e308", "1e18", "9999-12-31T23:59:59Z"])
+def test_no_moment_is_further_off_than_a_max_age_can_be(text: str) -> None:
+    assert remaining(text, NOW, NOW) == 2**31
+    assert (remaining(f"-{text}", NOW, NOW) or -(2**31)) == -(2**31)

@@ -39,6 +39,11 @@ def test_origin_stays_with_what_the_upstream_may_want_to_refuse(
     assert ("origin" in taken.fields) is stays
 
 
+def test_origin_stays_where_no_browser_asks_first() -> None:
+    fields = {"Origin": "https://app.example", "Connection": "Upgrade", "Upgrade": "websocket"}
+    assert "origin" in OWN.taken(request(fields=fields)).fields
+
+
 def test_a_request_without_any_is_itself() -> None:
     plain = request(fields={"Accept": "*/*"})
     assert OWN.taken(plain) is plain

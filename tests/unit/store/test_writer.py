@@ -17,7 +17,7 @@ class Held:
     def __init__(self) -> None:
         self.go = asyncio.Event()
         self.done: list[tuple[bytes, bytes | None]] = []
-        self.error: StoreError | None = None
+        self.error: Exception | None = None
 
     async def __call__(self, key: bytes, entry: Stored | None) -> None:
         await self.go.wait()
@@ -79,3 +79,17 @@ async def test_an_error_is_a_dropped_write_and_the_lane_goes_on() -> None:
     await writes.delete(KEY)
     assert (writes.dropped, do.done) == (1, [(KEY, None)])
     await writes.close(5.0)
+
+
+async def test_an_entry_that_cannot_be_written_ends_no_writing() -> None:
+    """Whatever it was: what comes after it is written, and who waits for a deletion goes on."""
+    do = Held()
+    do.error = OverflowError("a number that no store holds")
+    do.go.set()
+    writes = WriteBehind(do, spawn)
+    writes.start()
+    await writes.delete(KEY)
+    do.error = None
+    writes.write(KEY, stored(b"2"))
+    assert await writes.close(5.0) == 0
+    assert (do.done, writes.dropped) == ([(KEY, b"2")], 1)
