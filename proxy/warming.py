@@ -9,6 +9,7 @@ the rules no longer name is forgotten.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from proxy.store.base import Spawn
     from proxy.store.notes import Notes
 
+_LOG: Final = logging.getLogger("larder")
 SPACE: Final = "warm"
 TICK_S: Final = 1.0
 """How often the clock is looked at."""
@@ -171,14 +173,19 @@ class Warming:
             self._ended(known, None)
 
     async def _fetch(self, known: Warmed, fields: Fields) -> None:
-        entry, status = known.entry, _FAILED
+        entry, status, before = known.entry, _FAILED, known.failed
+        why = ""
         try:
             reply = await self._get(entry.target, fields, authority=entry.authority)
             status = reply.status if reply.whole else _FAILED
+            why = "" if reply.whole else ", cut off"
         except ClientError as error:
             status = error.status
+            why = f": {error}"
         finally:
             self._ended(known, status)
+        if known.failed and not before:  # once, however often it is tried until it succeeds
+            _LOG.warning("warming %s was answered %d%s", _shown(entry.target), status, why)
         if known.failed:
             raise JobFailedError(f"warming was answered {status}")
 
@@ -195,6 +202,12 @@ class Warming:
 
 def _tick(entry: Warm, now: float) -> int:
     return 0 if entry.every is None else int(now // entry.every)
+
+
+def _shown(target: str) -> str:
+    """The target for a log: a query may hold secrets."""
+    path, question, _ = target.partition("?")
+    return f"{path}?…" if question else path
 
 
 def _forced(entry: Warm) -> Fields:

@@ -134,6 +134,6 @@ def read(note: bytes) -> State | None:
             said["answer"] = Kept(**answer, fields=lines, body=body)
         state: State = kind(**said)
         math.isfinite(state.until)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return state

@@ -27,6 +27,11 @@ PATIENCE_S: Final = 5.0
 """How long a job waits for a busy upstream before it is dropped, unless it waits on."""
 
 
+RUN_S: Final = 30.0
+"""How long a job may take that nobody waits for: an upstream that hangs must not hold its places
+for as long as clients are given (`timeout.idle`, `timeout.total`), for warming waits behind."""
+
+
 class JobFailedError(LarderError):
     """What a job raises that came to nothing: it is counted, and nobody is told."""
 
@@ -70,12 +75,14 @@ class Background:
         limit: int = 2,
         waiting: int = 1000,
         patience_s: float = PATIENCE_S,
+        run_s: float = RUN_S,
     ) -> None:
         """`spawn` starts a task (tasks.spawn)."""
         self._spawn = spawn
         self._limit = limit
         self._waiting = waiting
         self._patience_s = patience_s
+        self._run_s = run_s
         self._queues: dict[str, _Queue] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._counts: Counter[tuple[str, str]] = Counter()
@@ -100,7 +107,8 @@ class Background:
         """Run `job` when there is nothing better to do; False if this one never will be.
 
         That is when one of its `name`, which is no secret, is there already, or too many
-        wait. `wait_on`: it is not dropped, however long clients keep the upstream busy.
+        wait. `wait_on`: it is not dropped, however long clients keep the upstream busy, nor
+        given up while it runs.
         """
         queue = self._queues.setdefault(upstream, _Queue(upstream))
         if name in queue.names:
@@ -174,12 +182,16 @@ class Background:
         self._counts[queue.upstream, Fate.DROPPED] += len(dropped)
 
     async def _run(self, queue: _Queue, job: _Job) -> None:
-        fate = Fate.FAILED
+        fate, limit = Fate.FAILED, asyncio.timeout(None if job.wait_on else self._run_s)
         try:
-            await job.run()
+            async with limit:
+                await job.run()
             fate = Fate.DONE
         except LarderError:
             pass  # counted: nobody waits for it
+        except TimeoutError:
+            if not limit.expired():
+                raise  # the job's own, a defect
         finally:
             self._counts[queue.upstream, fate] += 1
             queue.names.discard(job.name)

@@ -6,12 +6,15 @@ Floor 2. Their keys as written, and what they compile to. Whether one fires is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from proxy.outcomes import Bypass
 from proxy.rules import words as w
+from proxy.rules.lifetimes import is_off_for_now
 from proxy.rules.problems import Report, did_you_mean
+from proxy.rules.route import Route
 from proxy.rules.shapes import Field, Many, Record, Written
 
 _NONE: Final[frozenset[str]] = frozenset()
@@ -59,10 +62,10 @@ HEALTHY: Final = Alert(name="health", hit_rate=0.8)
 
 
 def compile_alerts(
-    written: Written, routes: Iterable[str], report: Report
+    written: Written, routes: Iterable[Route], report: Report
 ) -> tuple[tuple[Alert, ...], Alert]:
     """The alerts of the file, and what health is."""
-    known = frozenset(routes)
+    known = {route.name: route for route in routes}
     found: dict[str, Alert] = {}
     for each in written.get(ALERTS) or ():
         name = each.get(NAME) or ""
@@ -78,9 +81,21 @@ def compile_alerts(
 
 
 def _alert(
-    name: str, written: Written, rate: float, known: frozenset[str], report: Report
+    name: str, written: Written, rate: float, known: Mapping[str, Route], report: Report
 ) -> Alert:
+    if written.get(ROUTES) == ():
+        report.add(written.mark_of(ROUTES), "no route is named", "name one, or take routes out")
     for route in written.get(ROUTES) or ():
+        if (
+            route in known
+            and known[route].bypass("GET") is Bypass.TTL_OFF
+            and not is_off_for_now(known[route].ttl)
+        ):
+            report.add(
+                written.mark_of(ROUTES),
+                f"the route `{route}` stores nothing, so it has no hit rate",
+                "give it a ttl, or take it out here",
+            )
         if route not in known:
             remedy = did_you_mean(route, known, "name a route of this file")
             report.add(written.mark_of(ROUTES), f"there is no route `{route}`", remedy)

@@ -15,7 +15,7 @@ from proxy.messages import CacheKey
 from proxy.outcomes import Bypass
 from proxy.rules.extensions import Extendable
 from proxy.rules.keys import TemplateKey
-from proxy.rules.lifetimes import TimedTtl, Ttl
+from proxy.rules.lifetimes import TimedTtl, Ttl, is_off_for_now
 from proxy.rules.problems import Mark, Report
 from proxy.rules.route import Route
 from proxy.rules.scopes import Scope, SelectorScope
@@ -82,7 +82,7 @@ def _keyed_like(template: TemplateKey, routes: Iterable[Route]) -> tuple[Route, 
     return tuple(
         route
         for route in routes
-        if isinstance(route.ttl, TimedTtl)
+        if (isinstance(route.ttl, TimedTtl) or is_off_for_now(route.ttl))
         and isinstance(route.keying, TemplateKey)
         and _shape(route.keying.template) == shape
     )
@@ -106,6 +106,8 @@ def _texts(scope: Scope) -> tuple[str, ...]:
 
 
 def _check_aliases(route: Route, routes: Sequence[Route], mark: Mark, report: Report) -> None:
+    if is_off_for_now(route.ttl):
+        return
     if route.aliases and not isinstance(route.ttl, TimedTtl):
         report.add(mark, "`aliases` need a lifetime of the rule's own", "add ttl: 5m, or the like")
         return
@@ -113,7 +115,9 @@ def _check_aliases(route: Route, routes: Sequence[Route], mark: Mark, report: Re
         found = _keyed_like(alias, routes)
         if not found:
             report.add(mark, _unlike("alias", alias), _LIKE.format("asked for so"))
-        elif not any(_same_scope(route.scope, each.scope) for each in found):
+        elif not any(
+            is_off_for_now(each.ttl) or _same_scope(route.scope, each.scope) for each in found
+        ):
             report.add(
                 mark,
                 f"`{found[0].name}`, whose key is written like an alias here, has another scope",

@@ -116,6 +116,14 @@ def _budget(
             f"`{by.text}` is not verified, so anyone could claim it",
             "write jwt: {key: …} at the top of the file, or use another selector",
         )
+    if isinstance(by, Selector) and by.text == "session" and not _knows_sessions(known):
+        report.add(
+            each.mark_of(BY),
+            "nothing says where a session id is",
+            "write sessions: {from: [header.x-session-id]} at the top of the file",
+        )
+    if each.get(ROUTES) == ():
+        report.add(each.mark_of(ROUTES), "no route is named", "name one, or take routes out")
     listed = each.get(ROUTES) or ()
     for route in listed:
         _check_route(each, route, known, report)
@@ -131,6 +139,10 @@ def _budget(
         return None
     shared = by if isinstance(by, Selector) or by == _ROUTE else None
     return Budget(name=name, limit=limit, unit=unit, per=per, routes=spending, by=shared)
+
+
+def _knows_sessions(known: dict[str, Route]) -> bool:
+    return any(route.sources.session for route in known.values())
 
 
 def _remedy(units: set[str]) -> str:

@@ -190,6 +190,14 @@ def _check_selectors(
     for item in written.get(s.INVALIDATE) or ():
         if not any(item.given(key) for key in (s.INVALIDATE_TAGS, s.PREFIX, s.MATCHING)):
             report.add(item.mark, "this item invalidates nothing", "add tags, prefix or match")
+        spared = item.get(s.UNLESS_ETAG)
+        if spared is not None and not spared.selectors:
+            written_so = getattr(item.nodes[s.UNLESS_ETAG.name], "written", "body.NAME")
+            report.add(
+                item.mark_of(s.UNLESS_ETAG),
+                "this is text as it stands, and spares nothing",
+                f"write it in braces: {{{written_so}}}",
+            )
         if item.given(s.UNLESS_ETAG) and (item.given(s.PREFIX) or item.given(s.MATCHING)):
             report.add(
                 item.mark_of(s.UNLESS_ETAG),

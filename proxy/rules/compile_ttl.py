@@ -9,6 +9,7 @@ from __future__ import annotations
 from proxy.rules import route_schema as s
 from proxy.rules.compile_upstream import pick
 from proxy.rules.lifetimes import Adaptive, HttpTtl, OffTtl, Refresh, TimedTtl, Ttl
+from proxy.rules.nodes import Scalar
 from proxy.rules.patterns import Pattern
 from proxy.rules.problems import Report
 from proxy.rules.shapes import Written
@@ -24,7 +25,10 @@ def compile_ttl(written: Written, report: Report) -> Ttl:
         return TimedTtl(default=ttl)
     if isinstance(ttl, Written):
         return _timed(ttl, report)
-    return OffTtl() if ttl == "off" else HttpTtl()
+    if ttl != "off":
+        return HttpTtl()
+    node = written.nodes.get(s.TTL.name)
+    return OffTtl(for_now=isinstance(node, Scalar) and node.substituted)
 
 
 def _timed(written: Written, report: Report) -> TimedTtl:
@@ -63,6 +67,13 @@ def _adaptive(written: Written, report: Report) -> Adaptive | None:
         report.add(bounds.mark_of(s.ADAPTIVE_MIN), "`min` is longer than `max`", "swap them")
     if low <= 0:
         report.add(bounds.mark_of(s.ADAPTIVE_MIN), "nothing lives for no time", "write 1s or more")
+    default = written.get(s.TTL_DEFAULT)
+    if default is not None and low <= high and not low <= default <= high:
+        report.add(
+            written.mark_of(s.TTL_DEFAULT),
+            "`default`, where `adaptive` begins, is not within its bounds",
+            "write one from `min` to `max`",
+        )
     if written.given(s.TTL_FROM):
         report.add(
             written.mark_of(s.TTL_ADAPTIVE),
@@ -70,6 +81,19 @@ def _adaptive(written: Written, report: Report) -> Adaptive | None:
             "take one of them out",
         )
     return Adaptive(low, high)
+
+
+def check_off(written: Written, ttl: Ttl, report: Report) -> None:
+    """Report what a route itself says of the end of answers, although it stores none."""
+    if not isinstance(ttl, OffTtl) or ttl.for_now or written.given(s.DEDUPE):
+        return  # what stands beside `dedupe` is told by compile_dedupe
+    for key in (s.STALE, s.REFRESH):
+        if written.given(key):
+            report.add(
+                written.mark_of(key),
+                f"`{key.name}` is of stored answers, and this route stores none",
+                "give it a ttl, or take this out",
+            )
 
 
 def compile_refresh(written: Written, ttl: Ttl) -> Refresh | None:

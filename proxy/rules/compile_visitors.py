@@ -12,6 +12,7 @@ from proxy.rules import schema as s
 from proxy.rules.compile_upstream import pick
 from proxy.rules.cors import ANY, DEFAULT_EXPOSE, DEFAULT_HEADERS, DEFAULT_METHODS, Cors
 from proxy.rules.issuing import NO_SESSIONS, Carrier, Issuing, SessionSettings
+from proxy.rules.nodes import Node, Scalar, Sequence
 from proxy.rules.problems import Report
 from proxy.rules.selectors import Selector
 from proxy.rules.shapes import Written
@@ -67,7 +68,14 @@ def compile_cors(
         return None
     origins = pick(written, s.ORIGINS, ())
     credentials = pick(written, s.CORS_CREDENTIALS, default=False)
-    if credentials and ANY in origins:
+    node = written.nodes.get(s.ORIGINS.name)
+    if isinstance(node, Sequence) and not node.items:
+        report.add(
+            written.mark_of(s.ORIGINS),
+            "no origin is named, so no page may read anything",
+            "name one, or take cors out",
+        )
+    if credentials and _says_any(node):
         report.add(
             written.mark_of(s.CORS_CREDENTIALS),
             "credentials cannot be let in from every origin",
@@ -83,6 +91,12 @@ def compile_cors(
         credentials=credentials,
         max_age=pick(written, s.MAX_AGE, 600.0),
     )
+
+
+def _says_any(node: Node | None) -> bool:
+    """Whether `*` is among the origins as written, of which others may be wrong."""
+    items = node.items if isinstance(node, Sequence) else (node,)
+    return any(isinstance(item, Scalar) and item.text == ANY for item in items)
 
 
 def _unique(*names: str) -> tuple[str, ...]:

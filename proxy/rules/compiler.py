@@ -19,6 +19,7 @@ from proxy.rules.budgets import compile_budgets
 from proxy.rules.compile_cost import compile_prices
 from proxy.rules.compile_dedupe import defaults_for
 from proxy.rules.compile_route import Surroundings, compile_route
+from proxy.rules.compile_ttl import check_off
 from proxy.rules.compile_upstream import compile_server, compile_store, compile_upstream
 from proxy.rules.compile_visitors import compile_cors, compile_sessions, session_sources
 from proxy.rules.compiled import Config
@@ -28,6 +29,7 @@ from proxy.rules.nodes import Map, Node, Scalar, Sequence
 from proxy.rules.own_fields import OwnFields
 from proxy.rules.patterns import Pattern
 from proxy.rules.problems import Mark, Report
+from proxy.rules.reached import check_reached
 from proxy.rules.router import Entry, Router, RouteTable
 from proxy.rules.selectors import SelectorError, parse_selector
 from proxy.rules.settings import Upstream
@@ -57,7 +59,7 @@ def compile_config(
     budgets = compile_budgets(
         written, routes, verified=written.get(s.JWT) is not None, report=report
     )
-    alerts, health = compile_alerts(written, (route.name for route in routes), report)
+    alerts, health = compile_alerts(written, routes, report)
     warm = compile_warm(written.get(WARM) or (), router, secret, report)
     report.check()
     return Config(
@@ -206,7 +208,9 @@ class _Compiler:
         routes = [*(entry.route for entry in entries), implicit]
         *routes, implicit = joined(routes, [*places, Place()], self._report)
         joint = (replace(entry, route=own) for entry, own in zip(entries, routes, strict=True))
-        return RouteTable.build(tuple(joint), implicit)
+        table = RouteTable.build(tuple(joint), implicit)
+        check_reached(given, table, upstream, self._report)
+        return table
 
     def _sources(self, upstream: Upstream, written: Written) -> Sources:
         credentials = written.get(s.UPSTREAM_CREDENTIALS)
@@ -224,7 +228,9 @@ class _Compiler:
         compiled = compile_route(name, route.over(defaults_for(route, self._defaults)), around)
         if compiled.refresh is not None and not route.given(r.REFRESH):  # a default is for GET
             compiled = replace(compiled, refresh=replace(compiled.refresh, unsafe=False))
-        if compiled.restore and route.given(r.RESTORE) and isinstance(compiled.ttl, OffTtl):
+        check_off(route, compiled.ttl, self._report)
+        off = isinstance(compiled.ttl, OffTtl) and not compiled.ttl.for_now
+        if compiled.restore and route.given(r.RESTORE) and off:
             self._report.add(
                 route.mark_of(r.RESTORE), "nothing is stored of this route", "give it a ttl"
             )

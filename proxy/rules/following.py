@@ -124,7 +124,7 @@ def check_following(written: Written, pattern: Pattern | None, ttl: Ttl, report:
         )
     reads = [each for each in written.get(PREFETCH) or () if each.reads_response_body]
     for key, given in ((EXPAND, written.given(EXPAND)), (PREFETCH, bool(reads))):
-        if given and isinstance(ttl, OffTtl):
+        if given and isinstance(ttl, OffTtl) and not ttl.for_now:
             report.add(
                 written.mark_of(key),
                 f"`{key.name}` reads answers that are stored, and this route stores none",

@@ -32,7 +32,12 @@ class HttpTtl:
 
 @dataclass(frozen=True, slots=True)
 class OffTtl:
-    """`ttl: off`: nothing is looked up and nothing stored."""
+    """`ttl: off`: nothing is looked up and nothing stored.
+
+    `for_now`: the environment says so and not the file, which is not wrong for it.
+    """
+
+    for_now: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,3 +166,8 @@ def _moment(text: str, now: float) -> float | None:
 
 
 Ttl = HttpTtl | OffTtl | TimedTtl
+
+
+def is_off_for_now(ttl: Ttl) -> bool:
+    """Whether only the environment keeps answers from being stored."""
+    return isinstance(ttl, OffTtl) and ttl.for_now

@@ -20,7 +20,7 @@ from proxy.rules.problems import Report
 from proxy.rules.route import NeedsBody, Route
 from proxy.rules.router import Router
 from proxy.rules.scopes import CredentialScope
-from proxy.rules.shapes import Entries, Field, Many, Record, Single, Written
+from proxy.rules.shapes import Entries, Field, Many, Record, Refusal, Single, Written
 from proxy.rules.subject import Subject, keyed_digest
 
 _ID_CHARACTERS: Final = 16
@@ -28,6 +28,8 @@ _SWITCHED_OFF: Final = (Bypass.DISABLED, Bypass.ROUTE_DISABLED)
 
 
 def _target(text: str) -> str | None:
+    if "{" in text or "}" in text:
+        raise Refusal("braces are not filled in here: write an entry for each target")
     return text if re.fullmatch(r"/(?!/)[\x21-\x22\x24-\x7e]*", text) else None
 
 

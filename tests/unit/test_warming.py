@@ -199,3 +199,27 @@ async def test_nothing_is_begun_once_it_is_closed(clock: ManualClock) -> None:
     await until(lambda: len(bench.asked) == 1)
     await bench.warming.close()
     assert [task for task in asyncio.all_tasks() if task.get_name() == "warming"] == []
+
+
+async def test_one_that_fails_is_told_once_until_it_succeeds(
+    clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("WARNING", "larder")
+    bench = Bench(rules("{get: '/db/items/1?q=s3cret', every: 5m}"), clock, status=503)
+    for status in (503, 503, 200, 404):
+        bench.status = status
+        await bench.tick()
+        clock.advance(300)
+    assert [record.getMessage() for record in caplog.records] == [
+        "warming /db/items/1?… was answered 503",
+        "warming /db/items/1?… was answered 404",
+    ]
+
+
+async def test_one_that_cannot_be_asked_for_is_told_with_why(
+    clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("WARNING", "larder")
+    bench = Bench(rules("{get: /db/items/1}"), clock, error=ClientError(400, "no such thing"))
+    await bench.tick()
+    assert "warming /db/items/1 was answered 400: " in caplog.text

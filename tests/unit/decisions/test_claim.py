@@ -43,6 +43,7 @@ def test_what_is_written_is_read(state: State) -> None:
         *(b'{"v": 1, "is": "Sent"}', b'{"v": 1, "is": "Gone", "until": 1, "owner": "x"}'),
         b'{"v": 1, "is": "InDoubt", "until": "soon", "owner": "x", "fingerprint": ""}',
         written(SENT)[:-20],
+        b"[" * 50_000,
     ],
 )
 def test_what_is_no_claim_of_this_version_is_not_read(note: bytes) -> None:

@@ -149,6 +149,18 @@ async def test_a_defect_in_a_job_is_logged_and_stops_nothing(
     assert [record.message for record in caplog.records] == ["task background a failed"]
 
 
+async def test_what_hangs_is_given_up_and_counted_and_others_have_its_place() -> None:
+    background, work = Background(tasks.spawn, limit=1, run_s=0), Work()
+    background.offer("db", "prefetch", work.job("prefetch"))
+    background.offer("db", "warm", work.job("warm"), wait_on=True)
+    await until(lambda: work.begun[-1:] == ["warm"])
+    await turns()
+    assert (len(background), counts(background)) == (1, {("db", "failed"): 1})
+    work.gate.set()
+    await turns()
+    assert counts(background) == {("db", "failed"): 1, ("db", "done"): 1}
+
+
 async def test_at_the_end_what_runs_is_finished_and_what_waits_dropped() -> None:
     background, work = Background(tasks.spawn, limit=1), Work()
     background.offer("db", "a", work.job("a"))

@@ -35,6 +35,8 @@ def test_what_health_is() -> None:
     ("text", "problem"),
     [
         ("alerts: [{name: low, hit_rate: 60%, routes: speach}]", "did you mean `speech`"),
+        ("alerts: [{name: low, hit_rate: 60%, routes: []}]", "no route is named"),
+        ("health: {routes: []}", "no route is named"),
         ("health: {routes: speach}", "did you mean `speech`"),
         ("alerts: [{name: low}]", "`hit_rate`"),
         ("alerts: [{name: low, hit_rate: 1%, over: 0s}]", "`0s` is not a duration longer than 0"),
@@ -44,3 +46,11 @@ def test_what_health_is() -> None:
 )
 def test_what_is_wrong_is_said(text: str, problem: str) -> None:
     assert problem in "\n".join(problems(text + ROUTES))
+
+
+def test_a_route_that_stores_nothing_has_no_hit_rate() -> None:
+    route = "{name: r, match: POST /a, ttl: off}"
+    once = "{name: o, match: POST /b, dedupe: 10m}"
+    upstream = f"\nupstreams: {{a: {{url: http://a, routes: [{route}, {once}]}}}}"
+    (problem,) = problems("alerts: [{name: low, hit_rate: 60%, routes: [r, o]}]" + upstream)
+    assert "the route `r` stores nothing, so it has no hit rate" in problem

@@ -78,6 +78,8 @@ def test_those_without_what_it_goes_by_share_one() -> None:
         ("{name: b, limit: 1, unit: usd, per: 10ms}", "write 1s or more"),
         ("{name: b, limit: 1, unit: usd, per: 0s}", "`0s` is not a duration longer than 0"),
         ("{name: b, limit: 1, unit: usd, by: jwt.sub}", "`jwt.sub` is not verified"),
+        ("{name: b, limit: 1, unit: usd, by: session}", "nothing says where a session id is"),
+        ("{name: b, limit: 1, unit: usd, routes: []}", "no route is named"),
         ("{name: b, limit: 1, unit: usd, by: body.user}", "is in the body"),
         ("{name: b, limit: 1, unit: usd}, {name: b, limit: 2, unit: usd}", "two budgets `b`"),
     ],

@@ -36,6 +36,15 @@ def test_entries_of_another_etag_are_not_seen() -> None:
 WRONG = [
     ("POST /a", "etag: content", "only answers to GET and HEAD have an ETag of ours"),
     ("GET /a", "etag: {count: response.body.id}", "etag has no `latest`"),
+    ("GET /a", "etag: []", "an ETag is made of something"),
+    ("GET /a", "etag: body.at", "`body.at` is of the request; write response.body.at"),
+    ("GET /a", "etag: [response.body.id, body.at]", "write response.body.at"),
+    ("GET /a", "etag: [path]", "`path` is of the request"),
+    (
+        "GET /a",
+        "etag: {count: body.items, latest: response.body.at}",
+        "`body.items` is of the request; write response.body.items",
+    ),
     ("GET /a", "etag: nothing", "`nothing` is not a selector here"),
     ("GET /a", "etag: [path.id]", "`path.id` is not in this route's match"),
 ]

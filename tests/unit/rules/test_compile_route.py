@@ -67,3 +67,12 @@ def test_claims_decide_only_where_they_are_verified(rule: str, count: int) -> No
     text = f"upstreams: {{x: {{url: http://x, routes: [{{name: r, ttl: 1s, {rule}}}]}}}}"
     assert len(problems(text)) == count
     assert problems(f"jwt: {{key: k}}\n{text}") == []
+
+
+@pytest.mark.parametrize(("spared", "count"), [("body.at", 1), ('"{body.at}"', 0)])
+def test_an_etag_to_spare_that_is_text_spares_nothing(spared: str, count: int) -> None:
+    item = f"invalidate: {{tags: t, unless_etag: {spared}}}"
+    route = f"{{name: r, match: PUT /a, ttl: off, {item}}}"
+    found = problems(f"upstreams: {{a: {{url: http://a, routes: [{route}]}}}}")
+    assert len(found) == count
+    assert all(each.endswith("write it in braces: {body.at}") for each in found)

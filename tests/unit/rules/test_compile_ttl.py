@@ -44,6 +44,12 @@ CONTRADICTIONS = [
         "ttl: {from: response.body.end, adaptive: {min: 1s, max: 1m}}",
         "`adaptive` guesses an end that `from` reads; take one of them out",
     ),
+    *(
+        (f"ttl: {{default: {default}, adaptive: {{min: 10s, max: 1m}}}}", "not within its bounds")
+        for default in ("9s", "61s")
+    ),
+    ("ttl: off, refresh: {ahead: 20%}", "`refresh` is of stored answers"),
+    ("ttl: off, stale: {if_error: 1h}", "`stale` is of stored answers"),
     ("ttl: {default: 1m, margin: 1s}", "`margin` without `from` means nothing"),
 ]
 
@@ -53,6 +59,18 @@ def test_what_contradicts_itself_is_told(rule: str, said: str) -> None:
     text = f"upstreams: {{x: {{url: http://x, routes: [{{name: r, {rule}}}]}}}}"
     (problem,) = problems(text)
     assert said in problem
+
+
+ALLOWED = [
+    "routes: [{name: r, ttl: '${TTL:-off}', stale: {if_error: 1h}}]}}",
+    "routes: [{name: r, ttl: off}]}}\ndefaults: {stale: {if_error: 1h}}",
+    "routes: [{name: r, ttl: {default: 10s, adaptive: {min: 10s, max: 1m}}}]}}",
+]
+
+
+@pytest.mark.parametrize("rest", ALLOWED)
+def test_what_is_switched_off_for_a_while_or_meant_for_others_is_right(rest: str) -> None:
+    assert problems(f"upstreams: {{x: {{url: http://x, {rest}") == []
 
 
 REFRESHES = [
@@ -65,3 +83,23 @@ REFRESHES = [
 @pytest.mark.parametrize(("rule", "refresh"), REFRESHES)
 def test_what_is_fetched_before_it_is_stale(rule: str, refresh: Refresh | None) -> None:
     assert matched(route_config(rule), request("POST", "/api/a")).route.refresh == refresh
+
+
+SWITCHED_OFF = """
+upstreams:
+  db:
+    url: http://x
+    routes:
+      - {name: list, match: GET /rows, ttl: "${LIST:-1m}", prefetch: ["GET /rows/1"], restore: true,
+         expand: {each: response.body.items, as: "GET /rows/{item.id}"}}
+      - {name: row, match: "GET /rows/{id}", ttl: "${ROW:-1m}", key: "row:{path.id}",
+         aliases: ["lead:{response.body.lead}"], stale: {if_error: 1h}}
+      - {name: lead, match: "GET /leads/{lead}", ttl: "${LEAD:-1m}", key: "lead:{path.lead}"}
+      - {name: write, match: "PUT /rows/{id}", ttl: off, write_through: "GET /rows/{path.id}"}
+alerts: [{name: a, routes: [list], hit_rate: 50%}]
+"""
+
+
+@pytest.mark.parametrize("names", [(), ("LIST",), ("ROW",), ("LEAD",), ("LIST", "ROW", "LEAD")])
+def test_no_file_is_wrong_for_what_the_environment_switches_off(names: tuple[str, ...]) -> None:
+    assert problems(SWITCHED_OFF, dict.fromkeys(names, "off")) == []

@@ -95,6 +95,7 @@ def test_credentials_make_the_cookie_one_for_other_sites() -> None:
         ("cors: {origins: a.example}", "write an origin"),
         ("cors: {origins: https://a.example/x}", "write an origin"),
         ("cors: {origins: 'https://*.example'}", "write an origin"),
+        ("cors: {origins: []}", "no origin is named"),
         ("cors: {origins: https://a, methods: [get]}", "in capitals"),
     ],
 )
@@ -119,3 +120,10 @@ def test_who_reads_the_session_says_where_it_is(route: str) -> None:
     assert config_of(text + "sessions: {from: header.x-sid}").upstreams
     (problem,) = problems(text)
     assert "write sessions: {from: [header.x-session-id]} at the top" in problem
+
+
+@pytest.mark.parametrize("rest", ["origins: ['*', a b]", "origins: '*', methods: [get]"])
+def test_everybody_with_credentials_is_told_beside_other_mistakes(rest: str) -> None:
+    found = problems(f"{GOOD}cors: {{credentials: true, {rest}}}")
+    assert len(found) == 2
+    assert any("credentials cannot be let in from every origin" in each for each in found)

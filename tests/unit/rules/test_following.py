@@ -14,6 +14,7 @@ upstreams:
     url: http://origin.test
     routes:
       - {{name: r, match: "{match}", {keys}}}
+      - {{name: rest, ttl: 1m}}
 """
 
 

@@ -49,6 +49,7 @@ def test_an_entry_and_its_defaults() -> None:
         ("[{get: '/db/a b'}]", "a request target"),
         ("[{every: 5m}]", "get"),
         ("[{get: /db/items, every: 0s}]", "`0s` is not a duration longer than 0"),
+        ("[{get: '/db/{id}'}]", "braces are not filled in here"),
         ("[{get: /nowhere}]", "no upstream is at this path"),
         ("[{get: /db/off}]", "nothing would be stored of it by `unkept`"),
         ("[{get: /db/session}]", "nothing would be stored of it by `keyed`"),

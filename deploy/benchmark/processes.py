@@ -1,0 +1,74 @@
+"""What deploy/bench.py starts, pinned to a core, and stops again.
+
+A process is ready when its port accepts; if it ends or never does, its own words say why.
+Whatever happens in between, it is stopped at the end. Knows nothing of who is measured.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+HOST = "127.0.0.1"
+CONTENDER_CORE, LOAD_CORE = "0", "1"
+PATIENCE = 15.0
+"""Seconds for a process to listen."""
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind((HOST, 0))
+        return int(sock.getsockname()[1])
+
+
+@contextmanager
+def running(
+    work: Path, core: str, command: tuple[str, ...], port: int
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The command on this core, once it listens on `port`; stopped at the end."""
+    log = work / f"{port}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            ("taskset", "-c", core, *command), cwd=work, stdout=subprocess.DEVNULL, stderr=output
+        )
+    try:
+        wait_for(port, process, log)
+        yield process
+    finally:
+        stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End it in peace, or else not."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Return once the port accepts; with the program's own words if it ends or never does."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex((HOST, port)) == 0:
+                return
+        time.sleep(0.005)
+    words = log.read_text(errors="replace").strip()
+    raise SystemExit(f"bench: {process.args!r} does not listen on port {port}\n{words}")
+
+
+def resident(pid: int) -> int:
+    """Bytes resident in a process and its children; a page they share counts in each."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    own = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return own * 1024 + sum(resident(int(child)) for child in children)
