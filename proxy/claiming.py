@@ -36,6 +36,7 @@ from proxy.decisions.deduping import (
 )
 from proxy.errors import CorruptEntryError, StoreError
 from proxy.outcomes import Refusal
+from proxy.store.notes import NotesFullError
 
 if TYPE_CHECKING:
     from proxy.decisions.claim import Settlement
@@ -214,7 +215,7 @@ class Claims:
         for pause_s in PAUSES_S:
             try:
                 return await call(*args, **more)
-            except CorruptEntryError:
+            except (CorruptEntryError, NotesFullError):
                 raise
             except StoreError:
                 await self._pause(pause_s)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, assert_never
 
 from proxy.claiming import Case, Claims
+from proxy.decisions.claim import Done
 from proxy.decisions.deduping import (
     MAX_BODY,
     Decline,
@@ -31,6 +32,7 @@ from proxy.flow import tasks
 from proxy.outcomes import Bypass, Forward, NotServed, Outcome, Refusal, Tier
 from proxy.rules.subject import RequestFacts
 from proxy.store.memory_notes import MemoryNotes
+from proxy.store.notes import NotesFullError
 from proxy.turn import Errand, Turn, errand_for
 
 if TYPE_CHECKING:
@@ -189,9 +191,17 @@ class Deduper:
     async def _publish(self, case: Case, outcome: Settlement) -> bool:
         try:
             await self._shared.settle(case, outcome)
+        except NotesFullError:
+            return await self._publish_bare(case, outcome)
         except StoreError:
             return False
         return True
+
+    async def _publish_bare(self, case: Case, outcome: Settlement) -> bool:
+        """Say at least that it was answered: there is no room for the answer."""
+        if not isinstance(outcome, Done) or outcome.answer is None:
+            return False
+        return await self._publish(case, replace(outcome, answer=None))
 
     def end(self, case: Case, outcome: Settlement) -> None:
         """Let those go on who wait for it in this process. Idempotent."""

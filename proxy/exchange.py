@@ -25,7 +25,7 @@ from proxy.flow.budget import Lease
 from proxy.hastening import Hastening
 from proxy.identifying import identified
 from proxy.messages import CacheKey, Request
-from proxy.observing import Counts, Observer
+from proxy.observing import Counts, Observer, tell
 from proxy.outcomes import Bypass, Forward, Outcome, Refusal
 from proxy.room import with_room
 from proxy.sessions import Sessions
@@ -119,8 +119,7 @@ class Exchange:
         self._tell(visit.record(self._timer(), received=0, sent=0))
 
     def _tell(self, record: ExchangeRecord) -> None:
-        for observe in self.observers:
-            observe(record)
+        tell(self.observers, record)
 
     async def _visit(self, visit: Visit, body: BodySource, reply: Reply) -> None:
         world = self._world

@@ -7,13 +7,16 @@ the sums and lines it makes are the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from proxy.outcomes import ExchangeRecord
 
 Observer = Callable[[ExchangeRecord], None]
+
+_LOG: Final = logging.getLogger("larder.observers")
 
 
 class Again(NamedTuple):
@@ -61,3 +64,12 @@ class Retells:
     def __call__(self, record: ExchangeRecord) -> None:
         """Tell of one."""
         self.tell(record)
+
+
+def tell(observers: Iterable[Observer], record: ExchangeRecord) -> None:
+    """Tell each of one exchange. One that fails is logged and keeps nobody else from knowing."""
+    for observe in observers:
+        try:
+            observe(record)
+        except Exception:  # noqa: BLE001 - whatever it is, the client has its answer
+            _LOG.exception("an observer of exchanges failed: a defect, the exchange itself is well")

@@ -19,7 +19,7 @@ CLAIMS: Final = "claim"
 PARTS: Final = "answer"
 """The space of the bodies that are too long to stand in the claim."""
 
-_INLINE: Final = 32 << 10
+_INLINE: Final = 2 << 10  # small, so that no answers take the room of claims
 _PART: Final = 60 << 10
 _LONGEST: Final = 64 << 10
 _VERSION: Final = 1

@@ -13,9 +13,9 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from proxy.errors import CorruptEntryError, StoreError
+from proxy.errors import CorruptEntryError
 from proxy.store.base import Clock
-from proxy.store.notes import check, check_amounts, check_value
+from proxy.store.notes import NotesFullError, check, check_amounts, check_value
 
 MAX_NOTES: Final = 100_000
 MAX_BYTES: Final = 64 << 20
@@ -131,7 +131,7 @@ class MemoryNotes:
     ) -> None:
         size = len(key) + (len(held) if isinstance(held, bytes) else sum(map(len, held)))
         if not notes.keep(key, _Note(held, until, size), self._clock()):
-            raise StoreError("there is no room for more notes in memory")
+            raise NotesFullError("there is no room for more notes in memory")
 
 
 class _Space:

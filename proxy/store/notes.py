@@ -14,10 +14,16 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Final, Protocol
 
+from proxy.errors import StoreError
+
 MAX_VALUE_BYTES: Final = 64 * 1024
 MAX_AMOUNT: Final = 2.0**53
 
 _SPACE: Final = re.compile("[a-z][a-z0-9_-]{0,31}")
+
+
+class NotesFullError(StoreError):
+    """There is no room for more notes: to try again at once would not help."""
 
 
 class Notes(Protocol):

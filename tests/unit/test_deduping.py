@@ -6,12 +6,16 @@ Each test is one interleaving, numbered, through a real driver and a real origin
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 from collections.abc import AsyncIterator
 
 import pytest
 
 from proxy.decisions.claim import CLAIMS, Done, Kept, Sent, State, read, written
 from proxy.fields import Fields
+from proxy.outcomes import Refusal
+from proxy.store.notes import NotesFullError
 from tests.support.answers import answer
 from tests.support.clock import NOW, ManualClock
 from tests.support.http import Client, Connection, request_bytes
@@ -139,4 +143,24 @@ async def test_a_call_that_is_given_up_leaves_nobody_waiting_for_ever(
         clock.advance(TOTAL_S + 10)
         (got,) = await second
     assert (got.status, got.json()["reason"]) == (409, "in-doubt")
+    assert len(origin.requests) == 1
+
+
+async def test_where_there_is_no_room_for_the_answer_it_is_known_that_it_was_given(
+    proxy: SmallProxy, origin: Origin
+) -> None:
+    """1. others fill the notes while it is sent; 2. its answer does not fit; 3. it is repeated."""
+    held = asyncio.Event()
+    origin.reply(answer(b"a" * 2000, 201, hold_head=held))
+    async with Client(proxy.url) as client:
+        asking = asyncio.gather(client.post("/up/sms", b"hi"))
+        await origin.received(1)
+        for size in (60_000, 500):
+            with contextlib.suppress(NotesFullError):
+                for number in itertools.count():
+                    await proxy.cache.notes.put(CLAIMS, f"{size} {number}", b"x" * size, 600)
+        held.set()
+        await asking
+        again = await client.post("/up/sms", b"hi")
+    assert (again.status, again.json()["reason"]) == (409, Refusal.ANSWER_NOT_KEPT.value)
     assert len(origin.requests) == 1

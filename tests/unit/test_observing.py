@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from proxy.observing import Again, Counts, Observer, Retells
+import logging
+
+import pytest
+
+from proxy.observing import Again, Counts, Observer, Retells, tell
 from proxy.outcomes import ExchangeRecord
-from tests.support.records import hit
+from tests.support.records import HIT, hit
 
 
 def test_one_that_counts_is_told_of_one_exchange_by_itself() -> None:
@@ -25,3 +29,17 @@ def test_one_that_retells_tells_of_one_and_prepares_for_more() -> None:
     observe(hit())
     observe.prepare(hit(status=404))(Again(0.0, 0.0, 0.0, 0.0, 3))
     assert told == [hit(), (hit(status=404), 3)]
+
+
+def test_an_observer_that_fails_keeps_nobody_else_from_knowing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.ERROR, logger="larder.observers")
+    told: list[ExchangeRecord] = []
+
+    def fails(_: ExchangeRecord) -> None:
+        raise ZeroDivisionError
+
+    tell((fails, told.append), HIT)
+    assert told == [HIT]
+    assert [record.name for record in caplog.records] == ["larder.observers"]
