@@ -38,7 +38,7 @@ endif
 
 bench:
 	@$(SETUP) bench
-	$(BIN)/python deploy/bench.py $(ARGS)
+	$(BIN)/python -m deploy.bench $(ARGS)
 
 demo:
 	@$(SETUP) run

@@ -110,6 +110,10 @@ bench)
     need wrk wrk "it makes the load"
     need taskset util-linux "it gives each side a core of its own"
     want nginx nginx "the yardstick that Larder is measured beside"
+    want varnishd varnish "a peer that Larder is measured beside"
+    want squid squid "a peer that Larder is measured beside"
+    want openssl openssl "it makes the certificate for TLS"
+    want redis-server redis-server "the shared store whose hits are measured"
     install ""
     ;;
 *) die "usage: deploy/setup.sh run|test|check|bench" ;;

@@ -1,18 +1,30 @@
-"""The benchmark's reading of wrk and its report; the run itself is `make bench`."""
+"""The benchmark's reading of wrk, its tables, workloads and settings; the run is `make bench`."""
 
 from __future__ import annotations
 
+import asyncio
+import os
+import re
 from argparse import Namespace
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession
 
-from deploy import bench
-from deploy.bench import Bench, Round, filled, parse_options, parse_wrk, report
+from deploy.bench import connections_for, parse_options
+from deploy.benchmark import contenders, origin, report
+from deploy.benchmark.contenders import CONTENDERS, PARTS, Place
+from deploy.benchmark.footprint import Footprint
+from deploy.benchmark.load import NotMeasuredError, Round, parse_wrk, said_in
+from deploy.benchmark.processes import cpu_seconds, resident
+from deploy.benchmark.workloads import NAMES, WORKLOADS, Workload
+from proxy import rules
 
 PRINTED = """Running 1s test @ http://127.0.0.1:1/bench/hit
   Thread Stats   Avg      Stdev     Max   +/- Stdev
     Latency   541.67us  130.87us   2.11ms   80.96%
+    Req/Sec    59.47k     1.50k   62.00k    50.00%
   Latency Distribution
      50%  531.00us
      99%  {p99}
@@ -22,11 +34,18 @@ Transfer/sec:     73.44MB
 """
 
 
+def at(rate: float, p99: float = 2, *, p50: float = 1, busy: float = 1) -> Round:
+    return Round(rate, p50, p99, int(rate), busy)
+
+
+# -- what wrk prints
+
+
 @pytest.mark.parametrize(
     ("p99", "ms"), [("905.00us", 0.905), ("1.41ms", 1.41), ("1.20s", 1200.0)], ids=["us", "ms", "s"]
 )
 def test_wrk_is_read(p99: str, ms: float) -> None:
-    assert parse_wrk(PRINTED.format(p99=p99, trouble="")) == Round(59150.11, ms)
+    assert parse_wrk(PRINTED.format(p99=p99, trouble="")) == Round(59150.11, 0.531, ms, 118301)
 
 
 @pytest.mark.parametrize(
@@ -38,48 +57,187 @@ def test_wrk_is_read(p99: str, ms: float) -> None:
     ids=["socket", "status"],
 )
 def test_a_round_with_errors_is_no_measurement(trouble: str) -> None:
-    with pytest.raises(SystemExit, match=trouble.strip()):
+    with pytest.raises(NotMeasuredError, match=trouble.strip()):
         parse_wrk(PRINTED.format(p99="1ms", trouble=trouble))
 
 
-def test_other_output_is_shown_whole() -> None:
-    with pytest.raises(SystemExit, match="unable to connect"):
-        parse_wrk("unable to connect")
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "unable to connect",
+        PRINTED.replace("     50%  531.00us\n", "").format(p99="1ms", trouble=""),
+    ],
+    ids=["nothing", "no-median"],
+)
+def test_other_output_is_shown_whole(printed: str) -> None:
+    with pytest.raises(NotMeasuredError) as ended:
+        parse_wrk(printed)
+    assert printed in str(ended.value)
 
 
-def test_the_report_gives_medians_and_ratios() -> None:
+# -- tables
+
+
+def test_speeds_are_medians_with_ratios_to_nginx() -> None:
     rounds = {
-        ("hit", "nginx"): [Round(100, 1), Round(300, 2), Round(200, 9)],
-        ("hit", "larder"): [Round(400, 1)],
+        ("hit", "nginx"): [at(100, 1), at(300, 2, busy=0.5), at(200, 9)],
+        ("hit", "larder"): [at(400, 1)],
+        ("out of Redis", "larder"): [at(4)],
     }
-    assert report(rounds).splitlines()[2:] == [
-        "| hit | nginx | 200 | 100 to 300 | 2.00 | 1.00 |",
-        "| hit | larder | 400 | 400 to 400 | 1.00 | 2.00 |",
+    assert report.speeds(rounds).splitlines()[2:] == [
+        "| hit | nginx | 200 | 100 to 300 | 1.00 | 2.00 | 100% | 1.00 |",
+        "| hit | larder | 400 | 400 to 400 | 1.00 | 1.00 | 100% | 2.00 |",
+        "| out of Redis | larder | 4 | 4 to 4 | 1.00 | 2.00 | 100% | - |",
     ]
 
 
-def test_the_report_does_without_a_baseline() -> None:
-    assert report({("hit", "larder"): [Round(4, 1)]}).endswith(
-        "| hit | larder | 4 | 4 to 4 | 1.00 | - |"
-    )
+@pytest.mark.parametrize(
+    ("larder", "said"),
+    [
+        (99.0, "Larder is slower than nginx in: hit (0.99)."),
+        (100.0, "In no workload that nginx has too is Larder slower than it."),
+    ],
+    ids=["slower", "not-slower"],
+)
+def test_where_larder_is_slower_is_said(larder: float, said: str) -> None:
+    assert report.slower({("hit", "nginx"): [at(100)], ("hit", "larder"): [at(larder)]}) == said
 
 
-@pytest.mark.parametrize("name", bench.CONTENDERS)
-def test_a_contender_gets_its_port_and_files_with_nothing_left_open(
-    name: str, tmp_path: Path
-) -> None:
-    command = bench.CONTENDERS[name](Bench(tmp_path, "127.0.0.1:9", "larder"), 8123)
-    files = [
-        Path(word) for word in command if word.startswith(str(tmp_path)) and Path(word).is_file()
+def test_without_a_baseline_nothing_is_said_of_it() -> None:
+    assert report.slower({("hit", "larder"): [at(100)]}) == ""
+
+
+def test_half_of_saturation_says_what_share_it_was() -> None:
+    where = ("hit", "larder")
+    table = report.halves({where: [at(1000)]}, {where: [at(490, 0.8, p50=0.25)]})
+    assert table.splitlines()[2:] == ["| hit | larder | 490 | 49% | 0.25 | 0.80 |"]
+
+
+def test_footprints_are_in_units_of_people() -> None:
+    seen = {
+        "nginx": Footprint(0.012, 20 * 2**20),
+        "larder": Footprint(0.534, 59 * 2**20 + 2**19, 650.4),
+    }
+    assert report.footprints(seen).splitlines()[2:] == [
+        "| nginx | 0.01 s | 20.0 MiB | - |",
+        "| larder | 0.53 s | 59.5 MiB | 650 bytes |",
     ]
-    written = "\n".join(path.read_text() for path in files)
-    assert "8123" in " ".join(command) + written
-    assert "@" not in written.replace("at signs", "")
+
+
+def test_what_was_not_measured_has_no_table() -> None:
+    assert (report.halves({}, {}), report.footprints({})) == ("", "")
 
 
 def test_the_page_says_all_it_was_given() -> None:
-    page = filled("report.md", table="TABLE", circumstances="WHEN")
-    assert ("TABLE" in page, "WHEN" in page, "@" in page) == (True, True, False)
+    page = report.page(["SPEEDS", "", "FOOTPRINTS"], "WHEN")
+    assert "\n\nSPEEDS\n\nFOOTPRINTS\n\n" in page
+    assert "\n\nWHEN\n\n" in page
+    assert not re.search(r"@\w+@", page)
+
+
+def test_circumstances_name_the_machine_and_how() -> None:
+    told = report.circumstances("HOW.", "no-such-program")
+    assert told.endswith(". HOW.")
+    assert "uvloop " in told
+
+
+# -- contenders and workloads
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("name", CONTENDERS)
+def test_a_contender_gets_its_port_and_files_with_nothing_left_open(
+    name: str, tls: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        contenders, "certificate", lambda place: (place.work / "cert.pem", place.work / "key.pem")
+    )
+    command = CONTENDERS[name](Place(tmp_path, 8123, 9, tls=tls))
+    written = "\n".join(path.read_text() for path in tmp_path.iterdir())
+    assert "8123" in " ".join(command) + written
+    assert not re.search(r"@\w+@", written)
+
+
+@pytest.mark.parametrize("shared", ["none", "sqlite:x.db", "redis://127.0.0.1:1/0"])
+def test_larders_rules_are_right(shared: str, tmp_path: Path) -> None:
+    CONTENDERS["larder"](Place(tmp_path, 8123, 9, shared=shared))
+    config = rules.load(tmp_path / "rules.yaml", {})
+    assert (config.store.memory_max_object < 1024) is (shared != "none")
+
+
+def test_a_workload_has_one_name_its_script_and_contenders_that_exist() -> None:
+    assert len(set(NAMES)) == len(NAMES)
+    for workload in WORKLOADS:
+        assert not workload.script or (PARTS / "lua" / f"{workload.script}.lua").is_file()
+        assert set(workload.who) <= CONTENDERS.keys()
+        assert "larder" in workload.who
+
+
+@pytest.mark.parametrize(
+    ("says", "reached", "fine"),
+    [("HIT", 10, True), ("HIT", 11, False), ("MISS", 1000, True), ("MISS", 900, False)],
+)
+def test_hits_that_were_none_are_noticed(says: str, reached: int, fine: bool) -> None:
+    least, most = Workload("name", "title", "/", says=says).may_reach(1000)
+    assert (least <= reached <= most) is fine
+
+
+def test_squids_place_of_a_hit_is_not_the_word() -> None:
+    assert said_in((200, 1024, "HIT from bench")) == "HIT"
+
+
+# -- the upstream, the processes, the command line
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[int]:
+    """The port of the benchmark's upstream, which nobody has asked anything."""
+
+    class Fresh(origin.Upstream):
+        asked = 0
+
+    server = await asyncio.get_running_loop().create_server(Fresh, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.name)
+async def test_the_upstream_answers_what_a_workload_expects(
+    workload: Workload, upstream: int
+) -> None:
+    url = f"http://127.0.0.1:{upstream}"
+    async with ClientSession() as session:
+        async with session.request(
+            workload.method, url + workload.asked, data=workload.body
+        ) as got:
+            stored = "no-store" not in got.headers["Cache-Control"]
+            assert (got.status, len(await got.read())) == (200, workload.size)
+            assert stored == (workload.says != "BYPASS")
+        async with session.get(f"{url}/bench/count") as got:
+            assert await got.text() == "1"
+
+
+async def test_the_upstream_puts_requests_in_pieces_together(upstream: int) -> None:
+    post = b"POST /bench/post HTTP/1.1\r\nContent-Length: 8\r\n\r\n\r\n\r\nabcd"
+    sent = post * 2 + b"GET /bench/count HTTP/1.1\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", upstream)
+    for piece in (sent[:45], sent[45:60], sent[60:]):
+        writer.write(piece)
+        await writer.drain()
+    received = await reader.readuntil(b"\r\n\r\n2")
+    assert received.count(b"HTTP/1.1 200 OK") == 3
+    writer.close()
+    await writer.wait_closed()
+
+
+def test_memory_and_time_of_a_process_are_read() -> None:
+    assert resident(os.getpid()) > 2**20
+    assert cpu_seconds(os.getpid()) > 0
+
+
+def test_half_of_saturation_is_made_by_connections_that_pause() -> None:
+    assert [connections_for(rate) for rate in (40_000, 1)] == [220, 1]
 
 
 @pytest.mark.parametrize("option", ["--rounds", "--seconds", "--connections"])
@@ -88,3 +246,10 @@ def test_a_run_is_at_least_one_of_each(option: str, capsys: pytest.CaptureFixtur
     with pytest.raises(SystemExit):
         parse_options([option, "0"])
     assert "at least 1" in capsys.readouterr().err
+
+
+def test_a_part_of_a_run_is_not_recorded(capsys: pytest.CaptureFixture[str]) -> None:
+    assert parse_options(["--only", "hit", "--only", "tls"]).only == ["hit", "tls"]
+    with pytest.raises(SystemExit):
+        parse_options(["--only", "hit", "--write"])
+    assert "whole run" in capsys.readouterr().err

@@ -72,7 +72,9 @@ def certificate(place: Place) -> tuple[Path, Path]:
     subject = ("-subj", "/CN=bench", "-days", "2", "-nodes")
     kind = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
     files = ("-keyout", str(key), "-out", str(cert))
-    subprocess.run(("openssl", "req", "-x509", *kind, *subject, *files), check=True, capture_output=True)
+    subprocess.run(
+        ("openssl", "req", "-x509", *kind, *subject, *files), check=True, capture_output=True
+    )
     return cert, key
 
 

@@ -12,12 +12,15 @@ import asyncio
 import re
 import signal
 import sys
+from email.utils import formatdate
 from typing import cast
 
 import uvloop
 
 KIB = 1024
 STORED, PASSED = b"public, max-age=3600", b"no-store"
+DATE = formatdate(usegmt=True).encode()
+"""Of the start: an answer without one is no answer that every cache stores."""
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
@@ -30,7 +33,7 @@ def answer(body: bytes, cache_control: bytes = STORED) -> bytes:
     """The whole answer, ready to be written."""
     return (
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
-        b"Cache-Control: %s\r\n\r\n%s" % (len(body), cache_control, body)
+        b"Date: %s\r\nCache-Control: %s\r\n\r\n%s" % (len(body), DATE, cache_control, body)
     )
 
 
@@ -40,7 +43,7 @@ def event_stream(events: int) -> bytes:
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(text), text) for text in (*texts, b"data: [DONE]\n\n"))
     return (
         b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
-        b"Cache-Control: %s\r\n\r\n%s0\r\n\r\n" % (STORED, chunks)
+        b"Date: %s\r\nCache-Control: %s\r\n\r\n%s0\r\n\r\n" % (DATE, STORED, chunks)
     )
 
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from proxy.decisions.claim import CLAIMS, Done, Kept, Sent, State, read, written
+from proxy.errors import StoreError
 from proxy.fields import Fields
 from proxy.outcomes import Refusal
 from proxy.store.notes import NotesFullError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from proxy.fields import Fields
 from tests.support.cli import CONFIG, CommandLine, admin_api
 from tests.support.control import NOW, SmallProgram, keep, stored
 

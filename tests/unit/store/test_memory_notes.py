@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from proxy.decisions.claim import CLAIMS, PARTS
 from proxy.errors import CorruptEntryError, StoreError
 from proxy.store.memory_notes import MemoryNotes
+from proxy.store.notes import NotesFullError
 from tests.support.clock import ManualClock
 
 
@@ -66,6 +68,27 @@ async def test_bytes_are_bounded_and_given_back(clock: ManualClock) -> None:
     await notes.put("due", "c", b"v" * 90, 10)
     clock.advance(10)
     await notes.put("due", "d", b"v" * 99, 10)
+
+
+@pytest.mark.parametrize("bounds", [{"max_notes": 2}, {"max_bytes": 20}])
+async def test_of_answers_the_oldest_make_room_and_of_claims_none(bounds: dict[str, int]) -> None:
+    notes = MemoryNotes(**bounds)
+    for key in "abc":
+        await notes.put(PARTS, key, b"12345678", 10)
+    assert [key async for key, _ in notes.list(PARTS)] == ["b", "c"]
+    for key in "ab":
+        assert await notes.claim(CLAIMS, key, b"12345678", 10) is None
+    with pytest.raises(NotesFullError):
+        await notes.claim(CLAIMS, "c", b"12345678", 10)
+    assert [key async for key, _ in notes.list(CLAIMS)] == ["a", "b"]
+
+
+async def test_an_answer_larger_than_all_room_drives_nothing_out() -> None:
+    notes = MemoryNotes(max_bytes=20)
+    await notes.put(PARTS, "a", b"12345678", 10)
+    with pytest.raises(NotesFullError):
+        await notes.put(PARTS, "b", b"1" * 20, 10)
+    assert await notes.get(PARTS, "a") == b"12345678"
 
 
 async def test_what_has_expired_goes_by_itself(clock: ManualClock) -> None:
