@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -165,6 +166,9 @@ def tables(run: Run) -> tuple[str, ...]:
 def main(argv: list[str]) -> int:
     """Measure, print, and record if asked."""
     options = parse_options(argv)
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit("bench: told to end")
+    )  # stopping all it began
     chosen = options.only or NAMES
     without = lacking(options.larder)
     for name, reason in without.items():

@@ -114,11 +114,15 @@ class Claims:
         """Claim every name. None: all are ours; else what to answer, and none of them is.
 
         Whoever finds one claimed by another gives back what it has and waits without it, so two
-        that need the same two names cannot wait for each other.
+        that need the same two names cannot wait for each other. NotesFullError: none is ours.
         """
         patience = self._clock() + case.timeout_s
         while True:
-            found = await self._claim_all(case)
+            try:
+                found = await self._claim_all(case)
+            except NotesFullError:
+                await self.give_back(case)
+                raise
             if found is None:
                 return None
             name, there = found
@@ -146,7 +150,15 @@ class Claims:
             del case.held[key]
 
     async def settle(self, case: Case, outcome: Settlement) -> None:
-        """Say how it went under every name."""
+        """Say how it went under every name; without the answer if there is no room for that."""
+        try:
+            await self._say(case, outcome)
+        except NotesFullError:
+            if not isinstance(outcome, Done) or outcome.answer is None:
+                raise
+            await self._say(case, replace(outcome, answer=None))
+
+    async def _say(self, case: Case, outcome: Settlement) -> None:
         now = self._clock()
         for name in case.names:
             sent = case.sent[name.key]

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, assert_never
 
 from proxy.claiming import Case, Claims
-from proxy.decisions.claim import Done
 from proxy.decisions.deduping import (
     MAX_BODY,
     Decline,
@@ -164,14 +163,24 @@ class Deduper:
             return known
         try:
             return await self._shared.take(case)
-        except StoreError:
-            with suppress(StoreError):  # there is no room for claims here, either
-                if case.rule.forward_when_down:
-                    case.cut_off = True
-                    return await self._own.take(case)
+        except StoreError as error:
+            full = isinstance(error, NotesFullError)
+            why = Refusal.DEDUPE_FULL if full else Refusal.DEDUPE_DOWN
+        if case.rule.forward_when_down:
+            try:
+                return await self._claim_here(case)
+            except NotesFullError:
+                why = Refusal.DEDUPE_FULL
         # The claim may be in the store all the same, and would tell others that this was sent.
         tasks.spawn(self._withdraw(case), "give claims back")
-        return Decline(503, Refusal.DEDUPE_DOWN, RETRY_S)
+        return Decline(503, why, RETRY_S)
+
+    async def _claim_here(self, case: Case) -> Replay | Decline | None:
+        elsewhere, case.held, case.cut_off = case.held, {}, True
+        try:
+            return await self._own.take(case)
+        finally:
+            case.held = elsewhere
 
     async def _withdraw(self, case: Case) -> None:
         with suppress(StoreError):  # then it is in doubt for others, which is the safe side
@@ -191,17 +200,9 @@ class Deduper:
     async def _publish(self, case: Case, outcome: Settlement) -> bool:
         try:
             await self._shared.settle(case, outcome)
-        except NotesFullError:
-            return await self._publish_bare(case, outcome)
         except StoreError:
             return False
         return True
-
-    async def _publish_bare(self, case: Case, outcome: Settlement) -> bool:
-        """Say at least that it was answered: there is no room for the answer."""
-        if not isinstance(outcome, Done) or outcome.answer is None:
-            return False
-        return await self._publish(case, replace(outcome, answer=None))
 
     def end(self, case: Case, outcome: Settlement) -> None:
         """Let those go on who wait for it in this process. Idempotent."""

@@ -147,6 +147,11 @@ class Refusal(Reason):
     IDEMPOTENCY_KEY_REUSED = "key-reused", "its Idempotency-Key was that of another request"
     BAD_IDEMPOTENCY_KEY = "bad-key", "Idempotency-Key is not one string of 1 to 256 characters"
     DEDUPE_DOWN = "dedupe-down", "the store that tells whether it was sent before is out of reach"
+    DEDUPE_FULL = (
+        "dedupe-full",
+        "there is no room to note that it was sent; repeats could not be told",
+    )
+    MISLEADING = "misleading", "the upstream may read it as another request than the rules do"
     UNKEYED = "unkeyed", "the request has no key by which to tell whether it was sent before"
     BUDGET = "budget", "a budget of this route is spent; only what is stored is served"
     BREAKER_OPEN = "breaker-open", "the upstream failed too often and is left alone for a while"

@@ -23,6 +23,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         action = "append" if name == "tag" else "store"
         what.add_argument(f"--{name}", metavar=metavar, help=text, action=action)
     what.add_argument("--all", action="store_true", help="everything")
+    parser.add_argument(
+        "--unless-etag", metavar="ETAG", help="beside --tag: spare what has this ETag"
+    )
     parser.add_argument("--dry-run", action="store_true", help="only count what would go")
     parser.add_argument(
         "--soft", action="store_true", help="make it stale instead: it may still stand in on errors"
@@ -42,6 +45,7 @@ def _body(args: argparse.Namespace) -> dict[str, object]:
         "session": args.session,
         "url": args.url,
         "all": args.all or None,
+        "unless_etag": args.unless_etag,
     }
     flags = {name: True for name in ("dry_run", "soft", "wait") if getattr(args, name)}
     return {name: value for name, value in given.items() if value is not None} | flags

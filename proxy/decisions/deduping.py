@@ -34,6 +34,9 @@ MAX_BODY: Final = 1 << 20
 
 _BARE_KEY: Final = re.compile(r"(?!:)[!#$%&'*+\-.^_`|~0-9A-Za-z:/=]{1,256}")
 _MAX_KEY: Final = 256
+_READ_TWO_WAYS: Final = frozenset(
+    {Bypass.OVERRIDE_FIELD, Bypass.DOTS, Bypass.PATH, Bypass.GET_BODY}
+)
 _MAY_HAVE_ACTED: Final = frozenset({408, 409})
 _REFUSED: Final = frozenset({*range(400, 419), *range(421, 427), 428, 429, 431, 451})
 
@@ -82,7 +85,13 @@ Verdict = Wait | SendAgain | Replay | Decline
 
 
 def names_of(match: Match, identity: Identity | Bypass) -> tuple[Name, ...] | Bypass | Decline:
-    """Every name under which this request must be the first; why it has none, or a bad one."""
+    """Every name under which this request must be the first; why it has none, or a bad one.
+
+    What the upstream may read as another request is declined: sent as one without a key, the
+    same would be done twice by whoever spells it in two ways.
+    """
+    if identity in _READ_TWO_WAYS:
+        return Decline(422, Refusal.MISLEADING)
     given = idempotency_key(match.subject.request.fields)
     if isinstance(given, Decline):
         return given

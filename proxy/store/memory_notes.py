@@ -2,17 +2,20 @@
 
 No method awaits, so each is atomic on the event loop. Bounded per space, so that
 one of many notes cannot crowd out another; what is full refuses, for a claim
-that was dropped to make room would be broken in silence.
+that was dropped to make room would be broken in silence. Only of answers that
+claims name the oldest make room: that one is gone is seen, and said.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from proxy.decisions.claim import PARTS
 from proxy.errors import CorruptEntryError
 from proxy.store.base import Clock
 from proxy.store.notes import NotesFullError, check, check_amounts, check_value
@@ -115,7 +118,8 @@ class MemoryNotes:
     def _space(self, space: str, ttl_s: float | None = None) -> _Space:
         check(space, ttl_s)
         if space not in self._spaces:
-            self._spaces[space] = _Space(self._max_notes, self._max_bytes)
+            yields = space == PARTS
+            self._spaces[space] = _Space(self._max_notes, self._max_bytes, yields=yields)
         return self._spaces[space]
 
     def _value(self, notes: _Space, key: str) -> bytes | None:
@@ -135,10 +139,11 @@ class MemoryNotes:
 
 
 class _Space:
-    """The notes of one space, the expired among them until a sweep."""
+    """The notes of one space, the expired among them until a sweep; `yields`: the oldest go."""
 
-    def __init__(self, max_notes: int, max_bytes: int) -> None:
-        self._notes: dict[str, _Note] = {}
+    def __init__(self, max_notes: int, max_bytes: int, *, yields: bool) -> None:
+        self._notes: OrderedDict[str, _Note] = OrderedDict()
+        self._yields = yields
         self._max_notes = max_notes
         self._max_bytes = max_bytes
         self._bytes = 0
@@ -159,15 +164,22 @@ class _Space:
         many = len(self._notes) >= min(self._sweep_at, self._max_notes)
         if (many or self._bytes + note.size > self._max_bytes) and self._first_end <= now:
             self._sweep(now)
+        while not self._fits(key, note):
+            if not self._yields or note.size > self._max_bytes:
+                return False
+            self.remove(next(iter(self._notes)))
         there = self._notes.get(key)
-        more = note.size - (there.size if there else 0)
-        full = there is None and len(self._notes) >= self._max_notes
-        if full or self._bytes + more > self._max_bytes:
-            return False
-        self._bytes += more
+        self._bytes += note.size - (there.size if there else 0)
         self._first_end = min(self._first_end, note.until)
         self._notes[key] = note
         return True
+
+    def _fits(self, key: str, note: _Note) -> bool:
+        there = self._notes.get(key)
+        many = there is None and len(self._notes) >= self._max_notes
+        return (
+            not many and self._bytes - (there.size if there else 0) + note.size <= self._max_bytes
+        )
 
     def remove(self, key: str) -> None:
         note = self._notes.pop(key, None)

@@ -95,6 +95,40 @@ async def test_no_field_sends_the_same_request_twice(
     assert (again.body, len(origin.requests)) == (first.body, 1)
 
 
+@pytest.mark.parametrize("unkeyed", ["forward", "refuse"])
+@pytest.mark.parametrize(
+    ("target", "lines"),
+    [
+        ("/db/pay/1", {"X-HTTP-Method-Override": "DELETE"}),
+        ("/db/pay/1", {"X_Original_Url": "/pay/1", "Idempotency-Key": "another"}),
+        ("/db/x/../pay/1", {}),
+        ("/db/pay/%2e/1", {"Idempotency-Key": "another"}),
+    ],
+)
+async def test_what_may_mean_another_request_is_not_sent(
+    larder: StartLarder, origin: Origin, target: str, lines: dict[str, str], unkeyed: str
+) -> None:
+    """Sent on, each would be one more way to have the same done twice."""
+    numbered(origin)
+    rule = f"dedupe: {{window: 10m, unkeyed: {unkeyed}}}"
+    proxy = await larder(f'- {{name: all, match: "POST /{{any:path}}", {rule}}}')
+    got = await proxy.post(target, b"x", lines)
+    assert (got.status, got.json()["reason"]) == (422, "misleading")
+    assert origin.requests == []
+
+
+async def test_what_the_upstream_says_in_our_name_is_not_said_of_a_repeat(
+    larder: StartLarder, origin: Origin
+) -> None:
+    lies = {"Idempotent-Replayed": "false", "X-Cost": "99", "X-Cost-Saved": "0"}
+    origin.handler = lambda _: answer(b"done", fields=lies)
+    proxy = await larder(PAY.replace("dedupe", "cost: {miss: 20, hit: 1}, dedupe"))
+    await proxy.post("/db/pay/1", b"x")
+    again = await proxy.post("/db/pay/1", b"x")
+    told = [again.fields.get_all(name) for name in (*lies,)]
+    assert told == [("true",), ("1",), ("19",)]
+
+
 async def test_who_never_ends_a_request_holds_up_nobodys(
     larder: StartLarder, origin: Origin
 ) -> None:

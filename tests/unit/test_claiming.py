@@ -27,6 +27,7 @@ from proxy.outcomes import Refusal
 from proxy.rules.dedupe import Dedupe
 from proxy.store.base import StoreTimeoutError
 from proxy.store.memory_notes import MemoryNotes
+from proxy.store.notes import NotesFullError
 from tests.support.clock import NOW, ManualClock
 
 KEY, OTHER = Name("k:1"), Name("i:1", "print")
@@ -278,6 +279,24 @@ async def test_a_name_of_another_request_is_refused_and_nothing_is_held(
 async def test_a_look_claims_nothing(notes: Notes, one: Instance) -> None:
     assert await one.claims.look(one.case()) is None
     assert await there(notes) is None
+
+
+async def test_what_is_full_is_not_asked_again_and_keeps_nothing(clock: ManualClock) -> None:
+    notes = MemoryNotes(max_notes=1)
+    one = Instance(notes, clock)
+    with pytest.raises(NotesFullError):
+        await one.claims.take(one.case(OTHER, KEY))
+    assert one.paused == []
+    assert [found async for found in notes.list(CLAIMS)] == []
+
+
+async def test_where_no_answer_has_room_it_is_said_that_there_was_one(clock: ManualClock) -> None:
+    one = Instance(MemoryNotes(max_bytes=600), clock)
+    case = one.case()
+    await one.claims.take(case)
+    await one.claims.settle(case, done(case, b"x" * 1000))
+    verdict = await one.claims.look(one.case())
+    assert verdict == Decline(409, Refusal.ANSWER_NOT_KEPT, 600)
 
 
 async def test_damage_is_not_asked_for_again(notes: Notes, one: Instance) -> None:

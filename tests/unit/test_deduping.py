@@ -9,17 +9,22 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
 
 import pytest
 
 from proxy.decisions.claim import CLAIMS, Done, Kept, Sent, State, read, written
-from proxy.errors import StoreError
 from proxy.fields import Fields
 from proxy.outcomes import Refusal
+from proxy.store.base import StoreTimeoutError
+from proxy.store.cache import Cache
+from proxy.store.memory_notes import MemoryNotes
 from proxy.store.notes import NotesFullError
 from tests.support.answers import answer
 from tests.support.clock import NOW, ManualClock
 from tests.support.http import Client, Connection, request_bytes
+from tests.support.larder import until
 from tests.support.origin import Origin
 from tests.unit.small_proxy import SmallProxy, small_proxy
 
@@ -165,3 +170,36 @@ async def test_where_there_is_no_room_for_the_answer_it_is_known_that_it_was_giv
         again = await client.post("/up/sms", b"hi")
     assert (again.status, again.json()["reason"]) == (409, Refusal.ANSWER_NOT_KEPT.value)
     assert len(origin.requests) == 1
+
+
+class Unheard(MemoryNotes):
+    """Notes that take a claim and time out."""
+
+    async def claim(self, space: str, key: str, value: bytes, ttl_s: float) -> bytes | None:
+        await super().claim(space, key, value, ttl_s)
+        raise StoreTimeoutError("done, not said")
+
+
+@pytest.mark.parametrize("notes", [Unheard(), MemoryNotes(max_notes=1)], ids=["down", "full"])
+async def test_what_cannot_be_noted_anywhere_is_refused_and_leaves_nothing(
+    origin: Origin, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, notes: MemoryNotes
+) -> None:
+    """1. the store takes a claim unheard, or no more; 2. here is room for one name of two."""
+    monkeypatch.setattr("proxy.deduping.MemoryNotes", partial(MemoryNotes, max_notes=1))
+
+    def cache_with(*args: Any, **more: Any) -> Cache:
+        cache = Cache(*args, **more)
+        cache.notes = notes
+        return cache
+
+    async def nothing_left() -> bool:
+        return [found async for found in notes.list(CLAIMS)] == []
+
+    async with small_proxy(RULES, origin, clock, make_cache=cache_with) as proxy:
+        async with Client(proxy.url) as client:
+            for _ in range(2):
+                got = await client.post("/up/sms", b"hi", {"Idempotency-Key": "1"})
+                assert (got.status, got.json()["reason"]) == (503, Refusal.DEDUPE_FULL.value)
+                assert int(got["Retry-After"]) > 0
+        await until(nothing_left)
+    assert origin.requests == []

@@ -37,6 +37,23 @@ async def test_each_selection(larder: CommandLine, argv: tuple[str, ...], goes: 
     assert (program.cache.peek(KEY, NOW) is None) == goes
 
 
+@pytest.mark.parametrize(("etag", "goes"), [("v1", False), ('"v1"', False), ("v2", True)])
+async def test_what_has_the_etag_is_spared(larder: CommandLine, etag: str, goes: bool) -> None:
+    program = SmallProgram(CONFIG)
+    keep(program.cache, KEY, stored(fields=Fields([("ETag", '"v1"')])))
+    argv = ("purge", "--tag", "scene:7", "--unless-etag", etag)
+    async with admin_api(program) as url:
+        ran = await larder.ask(*argv, "--admin", url)
+    assert ran.code == 0
+    assert (program.cache.peek(KEY, NOW) is None) == goes
+
+
+async def test_sparing_goes_with_tags(larder: CommandLine) -> None:
+    async with admin_api(SmallProgram(CONFIG)) as url:
+        ran = await larder.ask("purge", "--all", "--unless-etag", "v1", "--admin", url)
+    assert (ran.code, "unless_etag" in ran.err) == (1, True)
+
+
 async def test_soft(larder: CommandLine) -> None:
     async with admin_api(SmallProgram(CONFIG)) as url:
         ran = await larder.ask("purge", "--all", "--soft", "--admin", url)

@@ -188,8 +188,10 @@ def test_what_idempotency_key_says(values: list[str], said: str | Decline | None
     assert idempotency_key(Fields(("Idempotency-Key", value) for value in values)) == said
 
 
-def names(asked: Request, route: str = "dedupe: 10m") -> tuple[Name, ...] | Bypass | Decline:
-    config = route_config(route)
+def names(
+    asked: Request, route: str = "dedupe: 10m", **more: str
+) -> tuple[Name, ...] | Bypass | Decline:
+    config = route_config(route, **more)
     return names_of(matched(config, asked), identity(config, asked))
 
 
@@ -240,6 +242,20 @@ def test_without_any_name_the_reason_is_the_keys() -> None:
     assert isinstance(found, tuple)
     assert [name.key[:2] for name in found] == ["i:"]
     assert names(post(Idempotency_Key="a b"), keyed) == BAD
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        post(X_HTTP_Method_Override="DELETE"),
+        post(X_Original_URL="/b", Idempotency_Key="1"),
+        post(target="/api/../a"),
+        post(target="/api/%2e%2e", Idempotency_Key="1"),
+    ],
+)
+def test_what_may_mean_another_request_has_no_name(asked: Request) -> None:
+    """Neither its own name nor its client's says what would be sent."""
+    assert names(asked, match="POST /{any:path}") == Decline(422, Refusal.MISLEADING)
 
 
 def test_no_name_of_the_client_reaches_over_a_scope() -> None:

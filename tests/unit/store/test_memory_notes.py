@@ -70,9 +70,8 @@ async def test_bytes_are_bounded_and_given_back(clock: ManualClock) -> None:
     await notes.put("due", "d", b"v" * 99, 10)
 
 
-@pytest.mark.parametrize("bounds", [{"max_notes": 2}, {"max_bytes": 20}])
-async def test_of_answers_the_oldest_make_room_and_of_claims_none(bounds: dict[str, int]) -> None:
-    notes = MemoryNotes(**bounds)
+@pytest.mark.parametrize("notes", [MemoryNotes(max_notes=2), MemoryNotes(max_bytes=20)])
+async def test_of_answers_the_oldest_make_room_and_of_claims_none(notes: MemoryNotes) -> None:
     for key in "abc":
         await notes.put(PARTS, key, b"12345678", 10)
     assert [key async for key, _ in notes.list(PARTS)] == ["b", "c"]
