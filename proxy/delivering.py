@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING, assert_never
 
+from proxy.caching.status import NOT_MODIFIED
 from proxy.decisions.answer import Freshen, Keep, Relay, StandIn, announced_length
 from proxy.decisions.costing import cost_at_head
 from proxy.decisions.delivery import Portion, client_fields, portion
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from proxy.turn import Landing
     from proxy.visit import Visit
 
-NOT_MODIFIED = 304
 
 _FAILURES: tuple[tuple[type[UpstreamError], Refusal], ...] = (
     (UpstreamBreakerOpenError, Refusal.BREAKER_OPEN),

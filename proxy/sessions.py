@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from proxy.caching.status import NOT_MODIFIED
 from proxy.decisions.session_life import (
     TELL_SHARE,
     Life,
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 SPACE: Final = "session"
 MAX_KNOWN: Final = 10_000
 _TRIES: Final = 3
-_NOT_MODIFIED: Final = 304
 
 
 @dataclass(slots=True)
@@ -214,7 +214,7 @@ def _hand_out(
     secure: bool,
 ) -> Fields:
     """The answer's fields with the id, unless it is one that tells of a failure."""
-    if not (200 <= status < 300 or status == _NOT_MODIFIED):
+    if not (200 <= status < 300 or status == NOT_MODIFIED):
         return fields
     known.renewed_at = now
     return issuing.handed_out(fields, session, secure=secure)

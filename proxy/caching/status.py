@@ -40,6 +40,9 @@ NEVER_STORED: Final = frozenset(
 WITHOUT_BODY: Final = frozenset({*range(100, 200), 204, 304})
 """Never followed by content (RFC 9110 §6.4.1)."""
 
+NOT_MODIFIED: Final = 304
+"""What confirms a stored response, or a client's own copy (RFC 9110 §15.4.5)."""
+
 STALE_IF_ERROR: Final = frozenset({500, 502, 503, 504})
 """The errors that stale-if-error covers (RFC 5861 §4)."""
 

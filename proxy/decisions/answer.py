@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from proxy.caching.partial import PARTIAL_CONTENT, as_whole, received_part
-from proxy.caching.status import STALE_IF_ERROR
+from proxy.caching.status import NOT_MODIFIED, STALE_IF_ERROR
 from proxy.caching.storability import may_store
 from proxy.caching.validation import freshen, is_about, received_fields
 from proxy.caching.vary import MAX_NAMES, selecting_names
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from proxy.rules.subject import Subject
 
 OK = 200
-NOT_MODIFIED = 304
 
 
 @dataclass(frozen=True, slots=True)

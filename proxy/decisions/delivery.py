@@ -14,6 +14,7 @@ from proxy.caching.dates import format_http_date
 from proxy.caching.hop_by_hop import end_to_end
 from proxy.caching.preconditions import not_modified_fields, precondition
 from proxy.caching.ranges import partial
+from proxy.caching.status import NOT_MODIFIED
 from proxy.decisions.costing import shown
 from proxy.fields import Fields
 from proxy.outcomes import Forward, Outcome
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from proxy.rules.route import Route
 
 OK: Final = 200
-NOT_MODIFIED: Final = 304
 COST_FIELDS: Final = frozenset({"x-cost", "x-cost-unit", "x-cost-saved"})
 PRECONDITION_FAILED: Final = 412
 

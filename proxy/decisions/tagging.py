@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from proxy.caching.etags import content_tag, values_tag
 from proxy.decisions.completion import is_event_stream
-from proxy.rules.etags import CollectionEtag, ContentEtag, ValuesEtag, reads_body
+from proxy.rules.etags import TAGGED_METHODS, CollectionEtag, ContentEtag, ValuesEtag, reads_body
 
 if TYPE_CHECKING:
     from proxy.fields import Fields
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from proxy.rules.route import Route
     from proxy.rules.subject import Subject
 
-TAGGED_METHODS = frozenset({"GET", "HEAD"})
 """To others an ETag is that of the state that the request made (RFC 9110 §8.8): not ours."""
 
 

@@ -7,13 +7,11 @@ never asked for with a condition has no use for one.
 from __future__ import annotations
 
 from proxy.rules import route_schema as s
-from proxy.rules.etags import CollectionEtag, ContentEtag, EtagRule, ValuesEtag
+from proxy.rules.etags import TAGGED_METHODS, CollectionEtag, ContentEtag, EtagRule, ValuesEtag
 from proxy.rules.patterns import Pattern
 from proxy.rules.problems import Mark, Report
 from proxy.rules.selectors import Selector
 from proxy.rules.shapes import Written
-
-_TAGGED = frozenset({"GET", "HEAD"})
 
 
 def compile_etag(written: Written, pattern: Pattern | None, report: Report) -> EtagRule | None:
@@ -21,7 +19,7 @@ def compile_etag(written: Written, pattern: Pattern | None, report: Report) -> E
     etag = written.get(s.ETAG)
     if etag is None:
         return None
-    if pattern is not None and pattern.methods and not pattern.methods & _TAGGED:
+    if pattern is not None and pattern.methods and not pattern.methods & TAGGED_METHODS:
         report.add(
             written.mark_of(s.ETAG),
             "only answers to GET and HEAD have an ETag of ours",

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from proxy.rules.matchers import number
 from proxy.rules.selectors import Selector
 from proxy.rules.subject import Subject
 from proxy.rules.templates import visible
 from proxy.rules.values import MISSING, Json, to_text
+
+TAGGED_METHODS: Final = frozenset({"GET", "HEAD"})
+"""Those whose answers get an ETag of the rule's."""
 
 
 @dataclass(frozen=True, slots=True)

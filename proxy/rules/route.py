@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 
 from proxy.messages import CacheKey
 from proxy.outcomes import Bypass
+from proxy.rules.etags import TAGGED_METHODS
 from proxy.rules.invalidations import Invalidation
 from proxy.rules.lifetimes import TimedTtl
 from proxy.rules.misleading import may_deceive, misleading
@@ -94,7 +95,7 @@ class Route(Rule):
 
     def judges(self, method: str) -> bool:
         """Whether conditions on answers to this method are the cache's alone to judge."""
-        return self.etag is not None and method in {"GET", "HEAD"}
+        return self.etag is not None and method in TAGGED_METHODS
 
     def repeats(self, method: str) -> bool:
         """Whether a request of this method may be made again although no client asks now."""

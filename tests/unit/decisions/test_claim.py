@@ -8,7 +8,6 @@ from proxy.decisions.claim import (
     Done,
     InDoubt,
     Kept,
-    Sent,
     State,
     part_key,
     parts_of,
@@ -17,18 +16,8 @@ from proxy.decisions.claim import (
 )
 from proxy.decisions.deduping import MAX_BODY
 from proxy.fields import Fields
+from tests.support.claims import DONE, DOUBT, SENT
 from tests.support.clock import NOW
-
-SENT = Sent(owner="me", until=NOW + 600, fingerprint="f", deadline=NOW + 60)
-DOUBT = InDoubt(owner="me", until=NOW + 600, fingerprint="f")
-KEPT = Kept(
-    status=201,
-    reason="Created",
-    fields=Fields([("Location", "/sms/1"), ("X-Name", "caf\xe9")]),
-    body=b"\x00\n{}",
-    at=NOW,
-)
-DONE = Done(owner="me", until=NOW + 600, fingerprint="f", answer=KEPT)
 
 
 @pytest.mark.parametrize("state", [SENT, DOUBT, DONE, Done(owner="me", until=NOW, answer=None)])
@@ -50,7 +39,9 @@ def test_what_is_no_claim_of_this_version_is_not_read(note: bytes) -> None:
     assert read(note) is None
 
 
-@pytest.mark.parametrize("size", [0, 32 << 10, (32 << 10) + 1, 120 << 10, MAX_BODY])
+@pytest.mark.parametrize(
+    "size", [0, 2 << 10, (2 << 10) + 1, 32 << 10, (32 << 10) + 1, 120 << 10, MAX_BODY]
+)
 def test_a_long_body_is_in_notes_of_its_own(size: int) -> None:
     body = bytes(number % 251 for number in range(size))
     done = Done(

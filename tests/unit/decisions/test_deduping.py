@@ -9,8 +9,6 @@ import pytest
 from proxy.decisions.claim import (
     Done,
     InDoubt,
-    Kept,
-    Sent,
     State,
 )
 from proxy.decisions.deduping import (
@@ -39,20 +37,11 @@ from proxy.messages import Request
 from proxy.outcomes import Bypass, Refusal
 from proxy.rules.dedupe import Dedupe
 from tests.support.build import request, response
+from tests.support.claims import DONE, DOUBT, KEPT, SENT
 from tests.support.clock import NOW
 from tests.unit.rules.support import identity, matched, route_config
 
 RULE = Dedupe(window=600.0)
-SENT = Sent(owner="me", until=NOW + 600, fingerprint="f", deadline=NOW + 60)
-DOUBT = InDoubt(owner="me", until=NOW + 600, fingerprint="f")
-KEPT = Kept(
-    status=201,
-    reason="Created",
-    fields=Fields([("Location", "/sms/1"), ("X-Name", "caf\xe9")]),
-    body=b"\x00\n{}",
-    at=NOW,
-)
-DONE = Done(owner="me", until=NOW + 600, fingerprint="f", answer=KEPT)
 ROUTE = matched(route_config("dedupe: 10m"), request("POST", "/api/a")).route
 NAME, CLIENTS_NAME = Name("k:1"), Name("i:1", "f")
 IN_DOUBT = Decline(409, Refusal.IN_DOUBT, 600)
