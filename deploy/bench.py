@@ -1,9 +1,9 @@
-"""Larder beside nginx, Varnish and Squid: the same load, the same core, the same run.
+"""Larder beside nginx, Varnish, Squid and LiteLLM: the same load, the same core, the same run.
 
 `make bench` starts an upstream and wrk on core 1, and for each workload its contenders,
 fresh, on core 0. Rounds are interleaved, so that what else the machine does hits all
 alike, and the median counts. Loopback only; every loop is bounded; what is started is
-stopped. `--write` records the tables in docs/benchmarks.md. deploy/benchmark has the parts.
+stopped. `--write` records the tables in docs/benchmarks.md, `--json` every round by itself.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from deploy.benchmark import report
 from deploy.benchmark.contenders import (
     BASELINE,
     CONTENDERS,
+    COPYING,
     SUBJECT,
     YARDSTICK,
     Place,
@@ -30,11 +31,13 @@ from deploy.benchmark.contenders import (
     upstream,
 )
 from deploy.benchmark.footprint import Footprint, footprint
-from deploy.benchmark.load import Aim, Round, check_answer, timed, warm_up, wrk
+from deploy.benchmark.load import Aim, NotMeasuredError, Round, check_answer, timed, warm_up, wrk
 from deploy.benchmark.processes import CONTENDER_CORE, LOAD_CORE, free_port, running
 from deploy.benchmark.workloads import FOOTPRINT, NAMES, WORKLOADS, Workload
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
+QUIET = 0.05
+"""The share of the cores that other programs may take without a word."""
 PAUSE_MS = 5
 """How long a connection waits before a request when the load is paced, on average."""
 
@@ -51,6 +54,7 @@ class Run:
     paced: dict[tuple[str, str], list[Round]] = field(default_factory=dict)
     footprints: dict[str, Footprint] = field(default_factory=dict)
     numbers: itertools.count[int] = field(default_factory=itertools.count)
+    failed: list[str] = field(default_factory=list)
 
     def place(self, workload: Workload | None = None, shared: str = "none") -> Place:
         """A folder and a port that nobody had before."""
@@ -75,6 +79,18 @@ def shared_store(run: Run, workload: Workload, stack: ExitStack) -> str:
             return "none"
 
 
+def measure_or_tell(run: Run, workload: Workload) -> None:
+    """One workload; nothing of it is kept if it was not what was meant. The others go on."""
+    try:
+        measure(run, workload)
+    except NotMeasuredError as error:
+        run.failed.append(workload.title)
+        for name in workload.who:
+            run.results.pop((workload.title, name), None)
+            run.paced.pop((workload.title, name), None)
+        tell(f"bench: {workload.title}: {error}")
+
+
 def measure(run: Run, workload: Workload) -> None:
     """One workload: every contender warmed up, then in turn, as many rounds as asked for."""
     options = run.options
@@ -94,7 +110,7 @@ def measure(run: Run, workload: Workload) -> None:
             for aim in aims:
                 seen = timed(aim, options.seconds, options.connections)
                 run.results.setdefault((workload.title, aim.contender), []).append(seen)
-                tell(f"round {number + 1}: {workload.title}, {aim.contender}: {seen.rate:,.0f}/s")
+                tell(f"round {number + 1}: {workload.title}, {aim.contender}: {told(seen)}")
         if workload.paced:
             pace(run, [aim for aim in aims if aim.contender in {BASELINE, SUBJECT}])
 
@@ -118,14 +134,21 @@ def connections_for(rate: float) -> int:
 
 def weigh(run: Run) -> None:
     """Start-up and memory of all that are here."""
-    for name in (name for name in CONTENDERS if name not in {*run.without, YARDSTICK}):
+    for name in (name for name in CONTENDERS if name not in {*run.without, COPYING, YARDSTICK}):
 
-        def start(name: str = name) -> tuple[tuple[str, ...], int]:
+        def start(name: str = name) -> tuple[tuple[str, ...], Aim]:
             place = run.place()
-            return CONTENDERS[name](place), place.port
+            workload = next(workload for workload in WORKLOADS if name in workload.who)
+            return CONTENDERS[name](place), Aim(name, workload, place.port, run.origin, 0)
 
         run.footprints[name] = footprint(start, entries=name == SUBJECT)
         tell(f"{name}: {run.footprints[name]}")
+
+
+def told(seen: Round) -> str:
+    """A round in a few words."""
+    disturbed = f" (others took {seen.others:.0%})" if seen.others > QUIET else ""
+    return f"{seen.rate:,.0f}/s, {seen.cpu_us:.1f} us of CPU a request{disturbed}"
 
 
 def tell(text: str) -> None:
@@ -140,12 +163,15 @@ def parse_options(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=2, help="of each round")
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--only", action="append", choices=NAMES, help="may be given repeatedly")
-    parser.add_argument("--write", action="store_true", help="record it in docs/benchmarks.md")
+    parser.add_argument(
+        "--write", nargs="?", type=Path, const=DOCUMENT, metavar="FILE", help="record the page"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="record every round")
     parser.add_argument("--larder", default=str(Path(sys.executable).with_name("larder")))
     options = parser.parse_args(argv)
     if min(options.rounds, options.seconds, options.connections) < 1:
         parser.error("--rounds, --seconds and --connections must be at least 1")
-    if options.write and options.only:
+    if options.write == DOCUMENT and options.only:
         parser.error("--write records a whole run: leave out --only")
     return options
 
@@ -158,6 +184,7 @@ def tables(run: Run) -> tuple[str, ...]:
     return (
         report.speeds(run.results),
         report.slower(run.results),
+        report.disturbance(run.results),
         halves,
         report.footprints(run.footprints),
     )
@@ -179,7 +206,7 @@ def main(argv: list[str]) -> int:
         stack.enter_context(running(work, LOAD_CORE, upstream(run.origin), run.origin))
         for workload in (workload for workload in WORKLOADS if workload.name in chosen):
             if workload.needs is None or shutil.which(workload.needs):
-                measure(run, workload)
+                measure_or_tell(run, workload)
             else:
                 tell(f"bench: without {workload.title} (no {workload.needs})")
         if FOOTPRINT in chosen:
@@ -188,11 +215,15 @@ def main(argv: list[str]) -> int:
         f"{options.rounds} interleaved rounds of {options.seconds} s, {options.connections} "
         "connections, kept alive (8 for 10 MiB)."
     )
-    shown, told = tables(run), report.circumstances(how, options.larder)
-    print("\n\n".join(filter(None, (*shown, told))))
+    shown, circumstances = tables(run), report.circumstances(how, options.larder)
+    print("\n\n".join(filter(None, (*shown, circumstances))))
+    if options.json:
+        options.json.write_text(report.rounds(run.results, run.paced, run.footprints), "utf-8")
+    if run.failed:
+        tell(f"bench: there is no page, as these were not measured: {'; '.join(run.failed)}")
+        return 1
     if options.write:
-        DOCUMENT.write_text(report.page(shown, told), "utf-8")
-        tell(f"written to {DOCUMENT}")
+        options.write.write_text(report.page(shown, circumstances), "utf-8")
     return 0
 
 

@@ -1,11 +1,12 @@
 """Requests at the door: which are routed, and which the proxy answers before any rule is asked.
 
-Floor 6, beside the driver. It answers what goes round in circles, may go no further, has no
+Floor 6, beside the driver. It turns away what goes round in circles, may go no further, has no
 upstream or climbs out of it, and what browsers ask of `cors`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from proxy.caching.forwarding import hops_left, times_passed
@@ -27,32 +28,45 @@ if TYPE_CHECKING:
 MAX_PASSES: Final = 8
 """How often Via may name us: Larders may stand behind each other, but not in a circle."""
 
-_NO_CONTENT: Final = OwnAnswer(204, NO_FIELDS)
+
+@dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """Why a request is not routed; it gets `own`, or a problem document of this status."""
+
+    reason: Refusal
+    status: int
+    own: OwnAnswer | None = None
 
 
-async def admitted(
-    visit: Visit, config: Config, reply: Reply, now: float
-) -> tuple[Upstream, Request] | None:
-    """Where the request goes, and what it is there; None if it has been answered."""
+_LOOP: Final = TurnedAway(Refusal.LOOP, 508)
+_NOWHERE: Final = TurnedAway(Refusal.NO_UPSTREAM, 404)
+_CLIMBS: Final = TurnedAway(Refusal.CLIMBS, 400)
+_PREFLIGHT: Final = TurnedAway(Refusal.PREFLIGHT, 204, OwnAnswer(204, NO_FIELDS))
+_ORIGIN: Final = TurnedAway(Refusal.ORIGIN, 403)
+
+
+def admitted(visit: Visit, config: Config) -> tuple[Upstream, Request] | TurnedAway:
+    """Where the request goes, and what it is there; or what it is answered with."""
     request = visit.request
     if times_passed(request.fields, PSEUDONYM) > MAX_PASSES:
-        await refuse(visit, reply, 508, Refusal.LOOP, now)
-        return None
+        return _LOOP
     if hops_left(request) == 0:
-        await answer_own(visit, reply, last_answer(request), Refusal.MAX_FORWARDS, now)
-        return None
-    found = config.router.find(request)
+        own = last_answer(request)
+        return TurnedAway(Refusal.MAX_FORWARDS, own.status, own)
+    found = config.router.find(request, visit.began_at)
     if found is None:
-        await refuse(visit, reply, 404, Refusal.NO_UPSTREAM, now)
-        return None
+        return _NOWHERE
     visit.upstream, routed = found
     if climbs_out(routed.path):
-        await refuse(visit, reply, 400, Refusal.CLIMBS, now)
-        return None
+        return _CLIMBS
     if config.cors is not None and is_preflight(request):
-        if allowed(config.cors, request):
-            await answer_own(visit, reply, _NO_CONTENT, Refusal.PREFLIGHT, now)
-        else:
-            await refuse(visit, reply, 403, Refusal.ORIGIN, now)
-        return None
+        return _PREFLIGHT if allowed(config.cors, request) else _ORIGIN
     return found
+
+
+async def turn_away(visit: Visit, reply: Reply, turned: TurnedAway, now: float) -> None:
+    """Answer what is not routed."""
+    if turned.own is not None:
+        await answer_own(visit, reply, turned.own, turned.reason, now)
+    else:
+        await refuse(visit, reply, turned.status, turned.reason, now)

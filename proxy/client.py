@@ -1,10 +1,12 @@
 """What the driver needs of a client's connection: its request body, and a way to answer.
 
-Floor 6, beside the driver; the server implements it. It names no HTTP library.
+Floor 6, beside the driver; the server implements it. It names no HTTP library. What can be done
+at once is done by a plain call, which returns the `Rest`: what has to be waited for, if anything.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 from proxy.fields import NO_FIELDS, Fields
@@ -13,6 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from proxy.flow.budget import Lease
+
+
+Rest = Callable[[], Awaitable[None]]
+"""What is left to do of something that was begun; nothing of it is, until it is called."""
+
+
+async def finish(rest: Rest | None) -> None:
+    """Do what is left, if anything is."""
+    if rest is not None:
+        await rest()
 
 
 class BodySource(Protocol):
@@ -24,6 +36,12 @@ class BodySource(Protocol):
     @property
     def received(self) -> int:
         """Bytes received so far."""
+
+    def at_hand(self, limit: int) -> bytes | None:
+        """All of it, if all has come and is no larger than `limit`; else None, and nothing is read.
+
+        Nothing read is lost.
+        """
 
     async def read(self, limit: int) -> bytes | None:
         """All of it; None when it is larger than `limit` bytes or than there is room for.
@@ -51,6 +69,9 @@ class Reply(Protocol):
 
     async def interim(self, status: int, fields: Fields) -> None:
         """Send an interim response."""
+
+    def respond(self, status: int, reason: str, fields: Fields, body: bytes) -> Rest | None:
+        """Begin, send `body` and finish; what of that has to wait for the client is left."""
 
     async def start(self, status: int, reason: str, fields: Fields, length: int | None) -> None:
         """Begin the final response; `length` None: not known beforehand."""

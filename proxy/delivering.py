@@ -10,6 +10,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, assert_never
 
 from proxy.caching.status import NOT_MODIFIED
+from proxy.client import finish
 from proxy.decisions.answer import Freshen, Keep, Relay, StandIn, announced_length
 from proxy.decisions.costing import cost_at_head
 from proxy.decisions.delivery import Portion, client_fields, portion
@@ -30,11 +31,12 @@ from proxy.outcomes import ExchangeRecord, Outcome, Refusal, Repeat
 from proxy.problem import CONTENT_TYPE, problem
 
 if TYPE_CHECKING:
-    from proxy.client import Reply
+    from proxy.client import Reply, Rest
     from proxy.decisions.claim import Kept
     from proxy.decisions.last_recipient import OwnAnswer
-    from proxy.flow.broadcast import Reader
-    from proxy.messages import StoredResponse
+    from proxy.flow.broadcast import Broadcast, Reader
+    from proxy.flow.roundtrip import Answer
+    from proxy.messages import Response, StoredResponse
     from proxy.turn import Landing
     from proxy.visit import Visit
 
@@ -47,18 +49,17 @@ _FAILURES: tuple[tuple[type[UpstreamError], Refusal], ...] = (
 )
 
 
-async def deliver_stored(visit: Visit, stored: StoredResponse, reply: Reply, now: float) -> None:
+def deliver_stored(visit: Visit, stored: StoredResponse, reply: Reply, now: float) -> Rest | None:
     """Answer with a stored response, or with the part of it the client's conditions leave."""
-    visit.age_s, visit.ttl_s = stored.age(now), stored.ttl(now)
+    visit.age_s = age = stored.age(now)
+    visit.ttl_s = stored.lifetime - age
     visit.spares(stored.cost)
     shown = _portion(visit, stored.status, stored.fields, stored.body, now)
     visit.status = shown.status
     fields = client_fields(visit.route, shown.status, shown.fields, visit.story(), now)
-    body = stored.body if shown.body is None else shown.body
-    reason = stored.reason if shown.body is None else ""
-    await reply.start(shown.status, reason, fields, len(body))
-    await reply.write(body)
-    await reply.end()
+    if shown.body is None:
+        return reply.respond(shown.status, stored.reason, fields, stored.body)
+    return reply.respond(shown.status, "", fields, shown.body)
 
 
 async def deliver_kept(visit: Visit, kept: Kept, reply: Reply, now: float) -> None:
@@ -69,9 +70,7 @@ async def deliver_kept(visit: Visit, kept: Kept, reply: Reply, now: float) -> No
     visit.spares(cost_at_head(rule, kept.status) or 0 if rule is not None else 0)
     fields = kept.fields.with_set("Idempotent-Replayed", "true")
     fields = client_fields(visit.route, kept.status, fields, visit.story(), now)
-    await reply.start(kept.status, kept.reason, fields, len(kept.body))
-    await reply.write(kept.body)
-    await reply.end()
+    await finish(reply.respond(kept.status, kept.reason, fields, kept.body))
 
 
 async def deliver_landing(
@@ -86,17 +85,31 @@ async def deliver_landing(
             await _deliver_failure(visit, landing, reply, now)
         case StandIn(stored):
             visit.outcome = Outcome.STALE_ERROR
-            await deliver_stored(visit, stored, reply, now)
+            await finish(deliver_stored(visit, stored, reply, now))
         case Freshen():
             visit.outcome, visit.upstream_status = Outcome.REVALIDATED, NOT_MODIFIED
             visit.stored, visit.not_stored = landing.not_stored is None, landing.not_stored
             if landing.stored is None:
                 raise AssertionError(landing)  # a freshened flight lands with its response
-            await deliver_stored(visit, landing.stored, reply, now)
+            await finish(deliver_stored(visit, landing.stored, reply, now))
         case Keep() | Relay():
             await _deliver_live(visit, landing, reply, now, follower)
         case _:
             assert_never(landing.plan)
+
+
+async def deliver_passed(visit: Visit, answer: Answer, reply: Reply, now: float) -> None:
+    """Answer with what came whole from upstream and is only passed on."""
+    response, body = answer.response, answer.whole or b""
+    visit.status = visit.upstream_status = response.status
+    fields = client_fields(visit.route, response.status, response.fields, visit.story(), now)
+    length = announced_length(response)
+    if length == len(body) and visit.request.method != "HEAD":
+        await finish(reply.respond(response.status, response.reason, fields, body))
+        return
+    await reply.start(response.status, response.reason, fields, length)
+    await reply.write(body)
+    await reply.end(trailers_for(visit.request.fields, answer.trailers))
 
 
 def unawaited(visit: Visit, landing: Landing, now: float) -> ExchangeRecord:
@@ -145,14 +158,9 @@ async def _deliver_live(
         visit.charged(landing.cost, landing.head.status, follower=follower is not None)
         fields = client_fields(visit.route, shown.status, shown.fields, visit.story(), now)
         if shown.body is None:
-            if shown.status == SWITCHING:
-                fields = switched(fields, response.fields)
-            await reply.start(shown.status, response.reason, fields, announced_length(response))
-            await _copy(reader, reply)
+            await _send_live(visit, response, fields, reader, body, reply)
         else:
-            await reply.start(shown.status, "", fields, len(shown.body))
-            await reply.write(shown.body)
-        await reply.end(trailers_for(visit.request.fields, body.trailers))
+            await finish(reply.respond(shown.status, "", fields, shown.body))
     except UpstreamError:
         visit.reason, visit.aborted = Refusal.UPSTREAM_BROKEN, True
         reply.abort()
@@ -164,6 +172,26 @@ async def _deliver_live(
         visit.not_stored = (landing.not_stored or landing.loss) if keyed else None
         visit.charged(landing.cost, landing.head.status, follower=follower is not None)
         reader.close()
+
+
+async def _send_live(
+    visit: Visit,
+    response: Response,
+    fields: Fields,
+    reader: Reader,
+    body: Broadcast,
+    reply: Reply,
+) -> None:
+    """Send an answer with its body: at once if that is here, or as it comes."""
+    length, whole = announced_length(response), reader.whole()
+    if whole is not None and length == len(whole) and visit.request.method != "HEAD":
+        await finish(reply.respond(response.status, response.reason, fields, whole))
+        return
+    if response.status == SWITCHING:
+        fields = switched(fields, response.fields)
+    await reply.start(response.status, response.reason, fields, length)
+    await _copy(reader, reply)
+    await reply.end(trailers_for(visit.request.fields, body.trailers))
 
 
 def _portion(visit: Visit, status: int, fields: Fields, body: bytes | None, now: float) -> Portion:
@@ -207,9 +235,7 @@ async def refuse(
     if retry_after is not None:
         fields = fields.with_added("Retry-After", str(retry_after))
     fields = client_fields(None, status, fields, visit.story(), now)
-    await reply.start(status, "", fields, len(body))
-    await reply.write(body)
-    await reply.end()
+    await finish(reply.respond(status, "", fields, body))
 
 
 async def answer_own(
@@ -218,6 +244,4 @@ async def answer_own(
     """Answer what the proxy answers itself, and not because anything is wrong."""
     visit.ended(own.status, Outcome.REFUSED, reason)
     fields = client_fields(None, own.status, own.fields, visit.story(), now)
-    await reply.start(own.status, "", fields, len(own.body))
-    await reply.write(own.body)
-    await reply.end()
+    await finish(reply.respond(own.status, "", fields, own.body))

@@ -95,11 +95,9 @@ class Deriving:
     clock: Callable[[], float]
     inner: Asking | None = None
 
-    def awaited(self, errand: Errand) -> AbstractContextManager[None]:
-        """While this lasts, the errand's head is waited for: no work behind goes before it."""
-        if errand.inner:
-            return nullcontext()
-        return self.background.behind(errand.upstream.name)
+    def awaited(self, upstream: Upstream, request: Request) -> AbstractContextManager[None]:
+        """While this lasts, the request's answer is waited for: no work behind goes before it."""
+        return nullcontext() if request.own else self.background.behind(upstream.name)
 
     # -- what a write has left
 

@@ -14,7 +14,7 @@ from proxy.fields import NO_FIELDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from proxy.client import Reply
+    from proxy.client import Reply, Rest
     from proxy.fields import Fields
 
 
@@ -35,6 +35,10 @@ class Dressed:
     async def interim(self, status: int, fields: Fields) -> None:
         """Send an interim response, as it is."""
         await self.reply.interim(status, fields)
+
+    def respond(self, status: int, reason: str, fields: Fields, body: bytes) -> Rest | None:
+        """Send a whole response with its fields edited."""
+        return self.reply.respond(status, reason, self.edit(status, fields), body)
 
     async def start(self, status: int, reason: str, fields: Fields, length: int | None) -> None:
         """Begin the final response with its fields edited."""

@@ -12,39 +12,41 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, assert_never
 
-from proxy.admitting import admitted
+from proxy.admitting import TurnedAway, admitted, turn_away
+from proxy.begun import Begun, failed
+from proxy.calling import Calling
+from proxy.client import finish
 from proxy.decisions import cors
 from proxy.decisions.lookup import Fetch, LookupPlan, Refuse, Serve
 from proxy.deduping import Deduper
-from proxy.delivering import deliver_landing, deliver_stored, let_go, refuse, unawaited
+from proxy.delivering import deliver_stored, refuse
 from proxy.dressing import Dressed
-from proxy.errors import ClientError, ClientGone
 from proxy.extending import slide_used
 from proxy.flow import tasks
 from proxy.flow.budget import Lease
 from proxy.hastening import Hastening
-from proxy.identifying import identified
+from proxy.identifying import identified, identified_now
 from proxy.messages import CacheKey, Request
 from proxy.observing import Counts, Observer, tell
-from proxy.outcomes import Bypass, Forward, Outcome, Refusal
+from proxy.outcomes import Bypass, Outcome, Refusal
 from proxy.room import with_room
 from proxy.sessions import Sessions
-from proxy.sight import Sight, see
+from proxy.sight import Sight, at_hand, see
 from proxy.spending import Spending, known_digest
-from proxy.translating import sendable
-from proxy.turn import NOWHERE, Turn, errand_for
+from proxy.turn import Turn
 from proxy.visit import Visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from proxy.client import BodySource, Reply
+    from proxy.client import BodySource, Reply, Rest
     from proxy.fetching import Fetcher
-    from proxy.flow.flights import Flight, Flights
+    from proxy.flow.flights import Flights
     from proxy.outcomes import ExchangeRecord
-    from proxy.rules.route import Match
+    from proxy.rules.route import Identity
+    from proxy.rules.settings import Upstream
     from proxy.store.cache import Cache
-    from proxy.turn import Errand, Landing, World
+    from proxy.turn import Landing, World
 
 
 RETRY_S: Final = 5
@@ -68,12 +70,15 @@ class Exchange:
     ) -> None:
         self._world = world
         self._cache = cache
-        self._flights = flights
-        self._fetcher = fetcher
         self._clock = clock
         self._timer = timer
-        self._spending = spending or Spending()
-        self._deduper = Deduper(cache.notes, clock, self._send)
+        self._calling = Calling(
+            *(cache, flights, fetcher, spending or Spending()),
+            clock=clock,
+            timer=timer,
+            tell=self._tell,
+        )
+        self._deduper = Deduper(cache.notes, clock, self._calling.send)
         self.sessions = Sessions(cache.notes, tasks.spawn)
         self._hastening = Hastening()
         self._parsing = asyncio.Lock()
@@ -95,21 +100,27 @@ class Exchange:
 
     async def handle(self, request: Request, body: BodySource, reply: Reply) -> None:
         """Answer one request, and tell every observer what became of it."""
+        begun = self.begin(request, body, reply)
+        if begun is not None:
+            await begun.finish()
+
+    def begin(self, request: Request, body: BodySource, reply: Reply) -> Begun | None:
+        """The same as far as nothing has to be waited for; None if that was all."""
         began, own = self._timer(), request.own
         visit = Visit(request=request, began_at=self._clock(), began=began, background=own)
+        rest = None
         try:
-            await self._visit(visit, body, reply)
-        except (ClientGone, asyncio.CancelledError):
-            visit.aborted = True
-            raise
-        except ClientError as error:
-            visit.ended(error.status, Outcome.REFUSED, Refusal.BAD_REQUEST)
-            raise
-        except Exception:
-            visit.ended(500, Outcome.ERROR, Refusal.INTERNAL)
+            rest = self._visit(visit, body, reply)
+        except BaseException as error:
+            failed(visit, error)
             raise
         finally:
-            self._tell(visit.record(self._timer(), received=body.received, sent=reply.sent))
+            if rest is None:
+                self._over(visit, body, reply)
+        return None if rest is None else Begun(visit, rest, partial(self._over, visit, body, reply))
+
+    def _over(self, visit: Visit, body: BodySource, reply: Reply) -> None:
+        self._tell(visit.record(self._timer(), received=body.received, sent=reply.sent))
 
     def refused(self, status: int) -> None:
         """Tell every observer of a request so malformed that it never came to a visit."""
@@ -121,41 +132,72 @@ class Exchange:
     def _tell(self, record: ExchangeRecord) -> None:
         tell(self.observers, record)
 
-    async def _visit(self, visit: Visit, body: BodySource, reply: Reply) -> None:
+    def _visit(self, visit: Visit, body: BodySource, reply: Reply) -> Rest | None:
         world = self._world
-        if world.config.cors is not None:
-            dressed = partial(cors.dressed, world.config.cors, visit.request)
+        config = world.config
+        if config.cors is not None:
+            dressed = partial(cors.dressed, config.cors, visit.request)
             reply = Dressed(reply, dressed, repeats=True)
-        found = await admitted(visit, world.config, reply, visit.began_at)
-        if found is None:
-            return
+        found = admitted(visit, config)
+        if isinstance(found, TurnedAway):
+            return partial(turn_away, visit, reply, found, visit.began_at)
         upstream, request = found
-        known = b"" if body.length == 0 else request.body
-        request = replace(request, at=visit.began_at, body=known)
+        found_now = identified_now(config, upstream, request, body)
+        if found_now is None:
+            return partial(self._read_on, visit, world, upstream, request, body, reply)
+        match, identity = found_now
+        return self._identified(Turn(visit, world, upstream, match, body, reply), identity)
+
+    async def _read_on(
+        self,
+        visit: Visit,
+        world: World,
+        upstream: Upstream,
+        request: Request,
+        body: BodySource,
+        reply: Reply,
+    ) -> None:
         match, identity = await identified(world.config, upstream, request, body, self._parsing)
-        visit.route, sessions = match.route, world.config.sessions
+        turn = Turn(visit, world, upstream, match, body, reply)
+        await finish(self._identified(turn, identity))
+
+    def _identified(self, turn: Turn, identity: Identity | Bypass) -> Rest | None:
+        visit, match, sessions = turn.visit, turn.match, turn.world.config.sessions
+        visit.route = match.route
         visit.credential = known_digest(match.subject, "credential")
         if match.route.reads_session:
             visit.session = match.subject.session_digest or ""
             visit.counted = sessions.counted(match.subject)
             if sessions.attended:
-                match, reply = await self.sessions.attend(sessions, visit, match, reply)
-        turn = Turn(visit, world, upstream, match, body, reply)
-        if match.route.deduping is not None:
-            await self._deduper.answer(turn, identity)
-        elif isinstance(identity, Bypass):
-            await self._relay(turn, identity)
-        else:
-            visit.key = identity.key.digest
-            await self._cached(turn, identity.key)
+                return partial(self._attend, turn, identity)
+        return self._answer(turn, identity)
+
+    async def _attend(self, turn: Turn, identity: Identity | Bypass) -> None:
+        sessions = turn.world.config.sessions
+        match, reply = await self.sessions.attend(sessions, turn.visit, turn.match, turn.reply)
+        await finish(self._answer(replace(turn, match=match, reply=reply), identity))
+
+    def _answer(self, turn: Turn, identity: Identity | Bypass) -> Rest | None:
+        if turn.match.route.deduping is not None:
+            return partial(self._deduper.answer, turn, identity)
+        if isinstance(identity, Bypass):
+            return partial(self._calling.relay, turn, identity)
+        key, now = identity.key, self._clock()
+        turn.visit.key = key.digest
+        seen = at_hand(self._cache, turn.match, key, now)
+        if seen is None:
+            return partial(self._cached, turn, key)
+        return self._serve(turn, key, *seen, now)
 
     # -- answers that are stored ------------------------------------------------------------
 
     async def _cached(self, turn: Turn, key: CacheKey) -> None:
         """Look up, plan, and carry the plan out."""
-        lease = Lease(self._fetcher.budget)
+        lease = Lease(self._calling.budget)
         try:
-            looking = partial(see, self._cache, turn.match, key, self._clock, self._flights.find)
+            looking = partial(
+                see, self._cache, turn.match, key, self._clock, self._calling.under_way
+            )
             seen = await with_room(lease, looking)
             if seen is not None:
                 await self._carry_out(turn, key, *seen)
@@ -168,127 +210,29 @@ class Exchange:
     async def _carry_out(self, turn: Turn, key: CacheKey, sight: Sight, plan: LookupPlan) -> None:
         match plan:
             case Serve():
-                await self._serve(turn, key, sight, plan)
+                await finish(self._serve(turn, key, sight, plan, self._clock()))
             case Refuse(status, reason):
                 await refuse(turn.visit, turn.reply, status, reason, self._clock())
             case Fetch(ranged=False) if "range" in turn.request.fields and not turn.is_judged:
-                await self._relay(turn, Bypass.RANGE)
+                await self._calling.relay(turn, Bypass.RANGE)
             case Fetch():
                 turn.visit.forward, turn.visit.reason = plan.forward, plan.reason
-                await self._fetch(turn, key, sight.place, plan)
+                await self._calling.fetch(turn, key, sight.place, plan)
             case _:
                 assert_never(plan)
 
-    async def _serve(self, turn: Turn, key: CacheKey, sight: Sight, plan: Serve) -> None:
+    def _serve(
+        self, turn: Turn, key: CacheKey, sight: Sight, plan: Serve, now: float
+    ) -> Rest | None:
         visit = turn.visit
         visit.outcome, visit.tier = plan.outcome, sight.tier
         visit.place = (sight.reached or sight.place).digest
-        plan = self._hastening.heed(turn.match, sight, plan, self._clock())
+        plan = self._hastening.heed(turn.match, sight, plan, now)
         if plan.refresh:
-            self._refresh(turn, key, sight.place, plan)
+            self._calling.refresh(turn, key, sight.place, plan)
         elif plan.outcome is Outcome.HIT:
             stored, place = sight.stored or plan.stored, sight.reached or sight.place
-            slide_used(self._cache, turn.match.route, place, stored, self._clock())
-        await deliver_stored(visit, plan.stored, turn.reply, self._clock())
+            slide_used(self._cache, turn.match.route, place, stored, now)
+        rest = deliver_stored(visit, plan.stored, turn.reply, now)
         self.on_served(turn, key, sight, plan)
-
-    def _refresh(self, turn: Turn, key: CacheKey, place: CacheKey, plan: Serve) -> None:
-        """Fetch a newer answer behind the stale one, once, and not right after a failure."""
-        if self._flights.find(place.digest) is not None or self._flights.is_resting(place.digest):
-            return
-        errand = errand_for(turn, key, validate=plan.validate, fallback=plan.stored).as_get()
-        if not self._spending.allows(errand):
-            return
-        visit, pay = turn.visit.behind(self._timer()), self._spending.paying(errand)
-
-        async def fly(flight: Flight[Landing]) -> None:
-            await pay(flight, self._fetcher.fly(flight, turn.client, errand))
-            landing = await flight.landed()
-            if not landing.renewed:
-                self._flights.rest(flight.key)
-            self._tell(unawaited(visit, landing, self._timer()))
-
-        flight = self._flights.begin(place.digest, self._cache.position, fly)
-        flight.leader_left = True  # it never had one
-
-    # -- flights ----------------------------------------------------------------------------
-
-    async def _fetch(self, turn: Turn, key: CacheKey, place: CacheKey, plan: Fetch) -> None:
-        """Join the flight for this answer, or begin it."""
-        shares = turn.match.route.collapse and turn.request.method != "HEAD"
-        if shares and plan.joinable and not self._flights.is_unshared(place.digest):
-            flight = self._flights.find(place.digest)
-            if flight is not None and await self._follow(turn, flight, plan):
-                return
-        errand = errand_for(
-            turn,
-            key,
-            validate=plan.validate,
-            fallback=plan.fallback,
-            ranged=plan.ranged,
-            part=plan.part,
-        )
-        await self._send(turn, errand, place, shared=shares)
-
-    async def _send(
-        self, turn: Turn, errand: Errand, place: CacheKey = NOWHERE, *, shared: bool = False
-    ) -> None:
-        """Begin a flight and deliver what it lands with; `shared`: others may join it."""
-        if await self._spending.refused(turn, errand, self._clock()):
-            return
-        pay = self._spending.paying(errand)  # nothing was awaited since it was allowed
-        flight = self._flights.begin(
-            place.digest,
-            self._cache.position,
-            lambda flight: pay(flight, self._fetcher.fly(flight, turn.client, errand)),
-            shared=shared,
-        )
-        with flight.hearing(turn.circle, turn.reply.interim):
-            landing = await flight.lead(let_go)
-        await deliver_landing(turn.visit, landing, turn.reply, self._clock())
-
-    async def _follow(self, turn: Turn, flight: Flight[Landing], plan: Fetch) -> bool:
-        """Take the answer of a flight under way; False when it may not be shared.
-
-        A stored response it landed with is only for those whose own look-up found one; and
-        what went wrong with the leader's own request is no answer to another's.
-        """
-        with flight.hearing(turn.circle, turn.reply.interim):
-            landing = await flight.landed()
-        if isinstance(landing.error, ClientError | ClientGone) and landing.stored is None:
-            return False
-        if landing.stored is not None and plan.fallback is None:
-            return False
-        reader = None
-        if landing.body is not None:
-            if not landing.suits(turn.match):
-                self._flights.mark_unshared(flight.key)
-                return False
-            if self._overtaken(turn.match, landing):
-                return False
-            reader = landing.body.reader()
-            if reader is None:
-                return False
-        turn.visit.collapsed = True
-        await deliver_landing(turn.visit, landing, turn.reply, self._clock(), follower=reader)
-        return True
-
-    def _overtaken(self, match: Match, landing: Landing) -> bool:
-        """Whether the answer was invalidated since its flight began.
-
-        1. the flight reads the old answer; 2. a write is acknowledged; 3. a request joins the
-        flight and must not get it. So the answer's tags are judged once its head is here.
-        """
-        tags = match.route.tags(match.subject.with_response(landing.head, None))
-        if tags is None:  # one is in the body: it may be any that was invalidated since
-            return self._cache.position != landing.born
-        return not self._cache.alive(landing.claim(tags))
-
-    async def _relay(self, turn: Turn, reason: Bypass) -> None:
-        """Forward a request whose answer is neither looked up nor stored."""
-        visit = turn.visit
-        visit.outcome, visit.reason = Outcome.BYPASS, reason
-        sent = await sendable(turn, self._cache, self._clock())
-        if sent is not None:
-            visit.forward = Forward.METHOD if reason is Bypass.METHOD else Forward.BYPASS
-            await self._send(sent, errand_for(sent, None))
+        return rest

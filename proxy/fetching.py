@@ -1,14 +1,13 @@
 """One upstream call from its head to what is stored of it.
 
-Floor 6: the part of the driver that belongs to the flight and not to any client. It carries out
-what `decisions.answer` and `decisions.keeping` decide. Invariants: it always lands or fails its
-flight; what it stores was complete and was judged whole; the answer is in memory before the
-last byte is let go, so whoever saw the end finds the entry.
+Floor 6: the part of the driver that belongs to the flight and not to any client. It does what
+`decisions.answer` and `decisions.keeping` decide. Invariants: it always lands or fails its flight;
+what it stores was complete and judged whole, and is in memory before the last byte is let go.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from proxy.decisions.invalidating import invalidated, invalidated_in_doubt
 from proxy.decisions.requesting import upstream_fields
 from proxy.decisions.sharing import selecting_fields
 from proxy.decisions.switching import SWITCHING
+from proxy.decisions.trailing import interim_fields
 from proxy.errors import ClientError, ClientGone, UpstreamConnectError, UpstreamError
 from proxy.extending import extend
 from proxy.flow import collected
@@ -31,14 +31,15 @@ from proxy.store.base import Fact, FactKind
 from proxy.turn import Landing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
     from proxy.decisions.answer import AnswerPlan
     from proxy.deriving import Deriving
     from proxy.errors import LarderError
+    from proxy.fields import Fields
     from proxy.flow.flights import Flight
     from proxy.flow.roundtrip import Answer
-    from proxy.flow.upstream import UpstreamClient
+    from proxy.flow.upstream import Call, UpstreamClient
     from proxy.messages import Position, Response, StoredResponse
     from proxy.rules.invalidations import Invalidation
     from proxy.shelf import Shelf
@@ -67,12 +68,17 @@ class Fetcher:
     budget: Budget = field(default_factory=Budget)
     patience: float = PATIENCE_S
 
-    async def fly(self, flight: Flight[Landing], client: UpstreamClient, errand: Errand) -> None:
-        """Call the upstream, land the flight, see the body to its end, store."""
+    async def fly(
+        self,
+        flight: Flight[Landing],
+        client: UpstreamClient,
+        errand: Errand,
+        call: Call | None = None,
+    ) -> None:
+        """Call the upstream, or go on with `call`; land, see the body to its end, store."""
         held = Lease(self.budget)
-        errand = replace(errand, interim=partial(flight.tell, errand.subject.credential))
         try:
-            await self._fly(flight, client, errand, held)
+            await self._fly(flight, client, errand, call, held)
         finally:
             held.end()
             if errand.lease is not None:
@@ -81,18 +87,20 @@ class Fetcher:
                 errand.witness.over()
 
     async def _fly(
-        self, flight: Flight[Landing], client: UpstreamClient, errand: Errand, lease: Lease
+        self,
+        flight: Flight[Landing],
+        client: UpstreamClient,
+        errand: Errand,
+        call: Call | None,
+        lease: Lease,
     ) -> None:
         landing = Landing(errand=errand, born=flight.born)
-        sent_at = self.clock()
+        sent_at = self.clock() if call is None else call.began
         try:
-            answer = await self._call(client, errand)
-        except UpstreamBreakerOpenError as error:  # no call was made
-            await errand.tell(None, None, error)
-            self._land_failure(flight, landing, error)
-            return
+            answer = await self._call(flight, client, errand, call)
         except (UpstreamError, ClientError, ClientGone) as error:  # the latter two from its body
-            landing.upstream_s = self.clock() - sent_at
+            if not isinstance(error, UpstreamBreakerOpenError):  # then no call was made
+                landing.upstream_s = self.clock() - sent_at
             if not isinstance(error, UpstreamConnectError):
                 doubt = invalidated_in_doubt(errand.upstream, errand.route, errand.subject)
                 await self._state(doubt)
@@ -102,12 +110,13 @@ class Fetcher:
         landing.response, landing.answer = answer.response, answer
         landing.upstream_s = self.clock() - sent_at
         try:
-            chunks = answer.chunks()
+            chunks: AsyncIterator[bytes] = answer.chunks()
             if answer.response.status == SWITCHING and errand.tunnel is not None:
                 answer.switch(errand.tunnel())
             held = await self._invalidate(landing, answer.response, chunks, lease)
-            rest = collected.chain(held, chunks, lease)
-            await self._land(flight, landing, answer.response, rest, lease)
+            if held:
+                chunks = collected.chain(held, chunks, lease)
+            await self._land(flight, landing, answer.response, chunks, lease)
         except UpstreamError as error:  # it broke while its body was needed before its head
             doubt = invalidated_in_doubt(errand.upstream, errand.route, errand.subject)
             await self._state(doubt)
@@ -116,40 +125,38 @@ class Fetcher:
         finally:
             answer.abort()  # does nothing to an answer that was read to its end
 
-    async def _call(self, client: UpstreamClient, errand: Errand) -> Answer:
-        """Call the upstream; once more, without conditions, if its 304 is about another answer."""
-        validate = errand.validate
-        answer = await self._send(client, errand, validate)
-        if not is_of_another(validate, answer.response):
-            return answer
-        answer.abort()
-        return await self._send(client, errand, None)
-
-    async def _send(
-        self, client: UpstreamClient, errand: Errand, validate: StoredResponse | None
+    async def _call(
+        self, flight: Flight[Landing], client: UpstreamClient, errand: Errand, call: Call | None
     ) -> Answer:
-        request = errand.subject.request
+        """Call the upstream; once more, without conditions, if its 304 is about another answer."""
+
+        def hear(status: int, fields: Fields) -> Awaitable[None]:
+            return flight.tell(errand.subject.credential, status, interim_fields(fields))
+
+        validate = errand.validate
+        with self.deriving.awaited(errand.upstream, errand.subject.request):
+            answer = await client.answer(call or self._begin(client, errand, validate), hear)
+            if not is_of_another(validate, answer.response):
+                return answer
+            answer.abort()
+            return await client.answer(self._begin(client, errand, None), hear)
+
+    def _begin(
+        self, client: UpstreamClient, errand: Errand, validate: StoredResponse | None
+    ) -> Call:
+        asked, ranged, once = errand.subject.request, errand.ranged, errand.witness is not None
         fields = upstream_fields(
-            errand.upstream, errand.route, request, validate, errand.key, ranged=errand.ranged
+            errand.upstream, errand.route, asked, validate, errand.key, ranged=ranged
         )
-        with self.deriving.awaited(errand):
-            return await client.fetch(
-                request.method,
-                request.target,
-                fields,
-                errand.body,
-                on_interim=errand.hint,
-                once=errand.witness is not None,
-            )
+        return client.begin(asked.method, asked.target, fields, errand.body, once=once)
 
     async def _invalidate(
         self, landing: Landing, response: Response, chunks: AsyncIterator[bytes], lease: Lease
     ) -> list[bytes]:
-        """State what this answer invalidates before anybody sees it.
-
-        Returns the chunks that had to be read for it: a tag may be in the answer's body.
-        """
+        """State what this answer invalidates before anybody sees it; the chunks read for that."""
         errand, held = landing.errand, list[bytes]()
+        if errand.route.is_inert(errand.subject.request.method):
+            return held
         if errand.route.invalidates_by_body and response.status != SWITCHING:
             held = await collected.collect(chunks, self.max_object, lease)
         subject = errand.subject.with_response(response, b"".join(held) or None)
@@ -230,17 +237,15 @@ class Fetcher:
         chunks: AsyncIterator[bytes],
     ) -> None:
         """Let everybody read along, and record the body where it may be kept."""
-        keeping = isinstance(landing.plan, Keep)
-        witness = landing.errand.witness
-        limit = self._limit(landing.errand) if keeping else witness.limit if witness else ERROR_BODY
+        errand, limit = landing.errand, ERROR_BODY
+        if isinstance(landing.plan, Keep):
+            limit = self._limit(errand)
+        elif errand.witness is not None:
+            limit = errand.witness.limit
         body = landing.body = Broadcast(limit, budget=self.budget, patience=self.patience)
         landing.first = None if flight.leader_left else body.reader()
-        landing.selecting = selecting_fields(
-            landing.errand.route,
-            landing.errand.subject,
-            response,
-            landing.errand.upstream.credential_fields,
-        )
+        credentials = errand.upstream.credential_fields
+        landing.selecting = selecting_fields(errand.route, errand.subject, response, credentials)
         if isinstance(landing.plan, Relay):
             landing.not_stored = landing.plan.reason
         flight.land(landing)

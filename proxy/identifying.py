@@ -2,6 +2,7 @@
 
 Floor 6, beside the driver. It reads the request's body where the rules need it, and nothing
 else; a large one is parsed beside the loop, so that no request holds up the others.
+`identified_now` is for all that needs no waiting, `identified` for the rest.
 """
 
 from __future__ import annotations
@@ -29,24 +30,39 @@ LARGE: Final = 64 << 10
 """Bytes of a request body above which it is not parsed on the loop."""
 
 
-async def identified(
-    config: Config, upstream: Upstream, request: Request, body: BodySource, parsing: asyncio.Lock
-) -> tuple[Match, Identity | Bypass]:
-    """The route, and the key or why there is none.
-
-    `parsing` lets one large body be parsed at a time: more threads would only take turns.
-    """
+def identified_now(
+    config: Config, upstream: Upstream, request: Request, body: BodySource
+) -> tuple[Match, Identity | Bypass] | None:
+    """The route, and the key or why there is none; None if the body has to be waited for."""
     match = config.router.match(upstream, request)
     if not isinstance(match, NeedsBody) and (
         body.length == 0 or not match.route.needs_body(request.method)
     ):
         return _keyed(config, match)
+    whole = body.at_hand(min(LARGE, config.server.max_body))
+    if whole is None:
+        return None
+    read = request.with_body(whole)
+    if isinstance(match, NeedsBody):
+        return _with_body(config, upstream, read)
+    # No condition asked for the body on the way to this route: it is the same with it.
+    subject = replace(match.subject, facts=RequestFacts(read))
+    return _keyed(config, Match(match.route, subject))
+
+
+async def identified(
+    config: Config, upstream: Upstream, request: Request, body: BodySource, parsing: asyncio.Lock
+) -> tuple[Match, Identity | Bypass]:
+    """The same of a request whose body decides and has to be waited for.
+
+    `parsing` lets one large body be parsed at a time: more threads would only take turns.
+    """
     whole = await body.read(config.server.max_body)
     if whole is None:
         guess, _ = _with_body(config, upstream, replace(request, body=b""))
         unread = replace(guess.subject, facts=RequestFacts(replace(request, body=None)))
         return Match(guess.route, unread), Bypass.BODY_TOO_LARGE
-    read = replace(request, body=whole)
+    read = request.with_body(whole)
     if len(whole) <= LARGE:
         return _with_body(config, upstream, read)
     async with parsing:

@@ -31,6 +31,10 @@ class NoBody:
     received: int = 0
     trailers: Fields = NO_FIELDS
 
+    def at_hand(self, _limit: int) -> bytes:
+        """Nothing."""
+        return b""
+
     async def read(self, _limit: int) -> bytes:
         """Nothing."""
         return b""
@@ -63,6 +67,11 @@ class Discarded:
 
     async def interim(self, status: int, fields: Fields) -> None:
         """Hear it and forget it."""
+
+    def respond(self, status: int, _reason: str, fields: Fields, body: bytes) -> None:
+        """Note the head, and that it is whole."""
+        self.status, self.fields, self.whole = status, fields, True
+        self.sent += len(body)
 
     async def start(self, status: int, _reason: str, fields: Fields, _length: int | None) -> None:
         """Note the head."""

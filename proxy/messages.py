@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Final
 
+from proxy import layout
 from proxy.fields import NO_FIELDS, Fields
 
 Position = tuple[int, int]
@@ -21,10 +21,11 @@ START: Final[Position] = (0, 0)
 """Before every fact."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Request:
     """A request as the rules and the RFC functions see it.
 
+    Nobody changes one. It is not frozen because that makes twelve fields three times as dear.
     `target` is the origin-form target byte for byte as received, mount stripped
     once it is routed. `body` is None while it has not been read; b"" means none.
     """
@@ -44,15 +45,36 @@ class Request:
     own: bool = field(default=False, compare=False)
     """Made by the proxy itself, for no client."""
 
-    @cached_property
-    def path(self) -> str:
-        """The raw path: the target up to its first question mark."""
-        return self.target.partition("?")[0]
+    path: str = field(init=False, repr=False, compare=False)
+    """The raw path: the target up to its first question mark."""
+    query: str = field(init=False, repr=False, compare=False)
+    """The raw query, without its question mark; "" if there is none."""
 
-    @cached_property
-    def query(self) -> str:
-        """The raw query, without its question mark; "" if there is none."""
-        return self.target.partition("?")[2]
+    def __post_init__(self) -> None:
+        """Divide the target."""
+        self.path, _, self.query = self.target.partition("?")
+
+    def inside(self, target: str, at: float) -> Request:
+        """The same by this target, without its mount, and with the moment it arrived."""
+        return Request(
+            method=self.method,
+            target=target,
+            authority=self.authority,
+            scheme=self.scheme,
+            fields=self.fields,
+            body=self.body,
+            peer=self.peer,
+            version=self.version,
+            at=at,
+            session=self.session,
+            own=self.own,
+        )
+
+    def with_body(self, body: bytes) -> Request:
+        """The same once its body has been read."""
+        made = self.inside(self.target, self.at)
+        made.body = body
+        return made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +89,9 @@ class Response:
     version: tuple[int, int] = (1, 1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class CacheKey:
-    """The primary cache key: SHA-256 of canonical, length-delimited parts.
+    """The primary cache key: SHA-256 of canonical, length-delimited parts. Nobody changes one.
 
     `head` is the readable form for people; it has no secret and decides nothing.
     """
@@ -112,9 +134,9 @@ class Part:
         return self.first == 0 and self.end == self.length
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredResponse:
-    """An answer as the stores keep it: head, body and all that judges it.
+@dataclass(init=False, unsafe_hash=True)
+class StoredResponse(layout.Laid):
+    """An answer as the stores keep it: head, body and all that judges it. Nobody changes one.
 
     `lifetime` is the freshness lifetime and `initial_age` the
     corrected_initial_age of RFC 9111 §4.2.3, both in seconds. `keep` is how
@@ -131,34 +153,49 @@ class StoredResponse:
     rule's is fixed.
     """
 
-    status: int
-    reason: str = ""
-    fields: Fields
-    body: bytes
-    request_time: float
-    response_time: float
-    initial_age: float = 0.0
-    lifetime: float
-    keep: float = 0.0
-    stale_while_revalidate: float = 0.0
-    stale_if_error: float = 0.0
-    must_revalidate: bool = False
-    no_cache: bool = False
-    selecting: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-    born: Position = START
-    route: str = ""
-    route_digest: str = ""
-    method: str = "GET"
-    url: str = ""
-    head: str = ""
-    part: Part | None = None
-    created_at: float = 0.0
-    validators: tuple[tuple[str, str], ...] = ()
-    aliases: tuple[bytes, ...] = ()
-    cost: float = 0.0
-    params: tuple[tuple[str, str], ...] = ()
-    learned: float = 0.0
+    __slots__ = ()
+
+    part: Part | None = layout.seldom("part")  # noqa: RUF009  a property: see its base
+
+    def __init__(  # noqa: PLR0913  one an attribute
+        self,
+        *,
+        status: int,
+        reason: str = "",
+        fields: Fields,
+        body: bytes,
+        request_time: float,
+        response_time: float,
+        initial_age: float = 0.0,
+        lifetime: float,
+        keep: float = 0.0,
+        stale_while_revalidate: float = 0.0,
+        stale_if_error: float = 0.0,
+        must_revalidate: bool = False,
+        no_cache: bool = False,
+        selecting: tuple[str, ...] = (),
+        tags: tuple[str, ...] = (),
+        born: Position = START,
+        route: str = "",
+        route_digest: str = "",
+        method: str = "GET",
+        url: str = "",
+        head: str = "",
+        part: Part | None = None,
+        created_at: float = 0.0,
+        validators: tuple[tuple[str, str], ...] = (),
+        aliases: tuple[bytes, ...] = (),
+        cost: float = 0.0,
+        params: tuple[tuple[str, str], ...] = (),
+        learned: float = 0.0,
+    ) -> None:
+        windows = (keep, stale_while_revalidate, stale_if_error, must_revalidate, no_cache)
+        rule = (selecting, route, route_digest, method)
+        own = (url, head, created_at, part, validators, aliases, cost, params, learned)
+        self.lay(layout.Common(status, reason, *windows, *rule), layout.Seldom(*own), tags)
+        self.fields, self.body, self.born = fields, body, born
+        self.request_time, self.response_time = request_time, response_time
+        self.initial_age, self.lifetime = initial_age, lifetime
 
     @property
     def response(self) -> Response:
@@ -173,7 +210,9 @@ class StoredResponse:
 
     def age(self, now: float) -> float:
         """current_age of RFC 9111 §4.2.3, never negative."""
-        return max(0.0, self.initial_age + max(0.0, now - self.response_time))
+        resident = now - self.response_time
+        age = self.initial_age + resident if resident > 0 else self.initial_age
+        return age if age > 0 else 0.0
 
     def ttl(self, now: float) -> float:
         """Seconds of freshness left; negative once stale."""
@@ -192,11 +231,10 @@ class StoredResponse:
     @property
     def size(self) -> int:
         """Bytes it takes, estimated from its parts, never less than the body."""
-        text = sum(len(name) + len(value) + 120 for name, value in self.fields)
-        tags = sum(len(tag) + 60 for tag in self.tags)
-        more = sum(len(n) + len(v) + 170 for n, v in (*self.validators, *self.params))
-        more += 73 * len(self.aliases)
-        return len(self.body) + text + tags + more + len(self.url) + len(self.head) + 760
+        pairs = (*self.fields, *self.validators, *self.params)
+        texts = sum(len(name) + len(value) + 150 for name, value in pairs)
+        texts += sum(len(text) + 60 for text in (*self.tags, *self.aliases, self.url, self.head))
+        return len(self.body) + texts + 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

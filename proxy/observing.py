@@ -8,13 +8,14 @@ the sums and lines it makes are the same.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from proxy.outcomes import ExchangeRecord
 
 Observer = Callable[[ExchangeRecord], None]
+F = TypeVar("F")
 
 _LOG: Final = logging.getLogger("larder.observers")
 
@@ -50,16 +51,27 @@ class Counts:
         self.add(record, Again.of(record))
 
 
-@dataclass(frozen=True, slots=True)
-class Retells:
-    """An observer that tells of each: `prepare` gives what tells of others like this one.
+class Repeats(NamedTuple):
+    """Hits of several answers at `at` (epoch seconds), each `duration_s` long.
 
-    `flush` is called behind a number of those.
+    Of each answer: its age and its ttl in seconds, and how many hits.
+    """
+
+    at: float
+    duration_s: float
+    hits: Sequence[tuple[float, float, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Retells(Generic[F]):
+    """An observer that tells of each: `prepare` makes of one hit a form for others like it.
+
+    `retell` is given the forms of several answers, in the order of the hits.
     """
 
     tell: Observer
-    prepare: Callable[[ExchangeRecord], Callable[[Again], None]]
-    flush: Callable[[], None] = lambda: None
+    prepare: Callable[[ExchangeRecord], F]
+    retell: Callable[[Repeats, Sequence[F]], None]
 
     def __call__(self, record: ExchangeRecord) -> None:
         """Tell of one."""
@@ -68,8 +80,17 @@ class Retells:
 
 def tell(observers: Iterable[Observer], record: ExchangeRecord) -> None:
     """Tell each of one exchange. One that fails is logged and keeps nobody else from knowing."""
+    once = Again.of(record)
     for observe in observers:
         try:
-            observe(record)
+            if isinstance(observe, Counts):
+                observe.add(record, once)
+            else:
+                observe(record)
         except Exception:  # noqa: BLE001 - whatever it is, the client has its answer
-            _LOG.exception("an observer of exchanges failed: a defect, the exchange itself is well")
+            failed()
+
+
+def failed() -> None:
+    """Log, while it is handled, that an observer failed: the others are told all the same."""
+    _LOG.exception("an observer of exchanges failed: a defect, the exchange itself is well")

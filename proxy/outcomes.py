@@ -11,7 +11,15 @@ from enum import StrEnum
 from typing import Final, Self
 
 
-class Outcome(StrEnum):
+class Word(StrEnum):
+    """A member of a closed vocabulary. Subclasses list them."""
+
+    # Words are looked for in sets and tables at every exchange. This is the hash of the text that
+    # they equal, made once and by C; an enum's own is made of its name, by Python, each time.
+    __hash__ = str.__hash__
+
+
+class Outcome(Word):
     """What the client got, as the metric label and the log say it."""
 
     HIT = "hit"
@@ -35,7 +43,7 @@ PASSED: Final = frozenset({Outcome.BYPASS, Outcome.REFUSED})
 """Outcomes in which nothing was looked up: they do not count toward a hit rate."""
 
 
-class Forward(StrEnum):
+class Forward(Word):
     """Why a request went forward: the `fwd` tokens of RFC 9211 §2.2, no others."""
 
     BYPASS = "bypass"
@@ -48,7 +56,7 @@ class Forward(StrEnum):
     PARTIAL = "partial"
 
 
-class Reason(StrEnum):
+class Reason(Word):
     """A word with a sentence. Subclasses list the members."""
 
     sentence: str
@@ -164,16 +172,18 @@ class Repeat(Reason):
     DEDUPED = "deduped", "the same request was done before, and this is the answer it got"
 
 
-class Tier(StrEnum):
+class Tier(Word):
     """Where a hit was found."""
 
     MEMORY = "memory"
     SHARED = "shared"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, unsafe_hash=True)
 class ExchangeRecord:
     """One exchange, told once: the log line, the metrics and the statistics are made of it.
+
+    Nobody changes one. It is not frozen because that makes thirty fields three times as dear.
 
     Times are seconds; sizes are bytes of body. `path` is the target without query.
     `aborted`: the answer was broken off, by the client or (see `reason`) the upstream;

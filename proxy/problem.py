@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Final
 
 CONTENT_TYPE: Final = "application/problem+json"
+_PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 
 
 def problem(status: int, detail: str, title: object = "", **members: object) -> bytes:
@@ -26,7 +27,4 @@ def problem(status: int, detail: str, title: object = "", **members: object) -> 
 
 def phrase(status: int) -> str:
     """The registered phrase of a status; "" for one that has none."""
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return ""
+    return _PHRASES.get(status, "")

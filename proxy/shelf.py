@@ -16,6 +16,7 @@ from proxy.caching.partial import beginning, combine, completed
 from proxy.caching.validation import freshen, head_freshens, received_fields
 from proxy.caching.vary import MAX_NAMES, select
 from proxy.decisions.adapting import adapted, bounds_of, past_of
+from proxy.decisions.answer import Freshen, Keep
 from proxy.decisions.keeping import Origin, keep_answer
 from proxy.decisions.tagging import shown
 from proxy.learned import LearnedLifetimes
@@ -25,7 +26,6 @@ from proxy.outcomes import NotStored
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from proxy.decisions.answer import Freshen
     from proxy.messages import CacheKey, Response
     from proxy.rules.subject import Subject
     from proxy.store.cache import Cache
@@ -120,28 +120,33 @@ class Shelf:
                 selecting=landing.selecting,
                 head=errand.key.head if errand.key is not None else "",
                 created_at=created_at,
+                judged=isinstance(landing.plan, Keep) and landing.plan.response is response,
             ),
             jitter=self.dice(),
-            learned=self._learned(landing, subject.with_response(response, body)),
+            learned=self._learned(landing, subject, response, body),
         )
 
-    def _learned(self, landing: Landing, whole: Subject) -> float:
+    def _learned(
+        self, landing: Landing, subject: Subject, response: Response, body: bytes
+    ) -> float:
         """The lifetime that this answer and the one before it teach; 0: the rule's is fixed."""
-        errand, response = landing.errand, whole.response
-        if response is None or bounds_of(errand.route, response.status) is None:
+        errand = landing.errand
+        if bounds_of(errand.route, response.status) is None:
             return 0.0
         prior = errand.validate or errand.fallback
         place = self._place(errand, landing.selecting).digest
         past = self.lifetimes.past(place, errand.route.digest)
         if prior is not None:
-            past = past_of(errand.route, prior, whole)
+            past = past_of(errand.route, prior, subject.with_response(response, body))
         return adapted(errand.route, response.status, past)
 
     def _store(self, landing: Landing, stored: StoredResponse) -> NotStored | None:
         errand, now = landing.errand, self.clock()
         key, known = self._key(errand), self._known(errand)
         others = other_keys(errand, stored)
-        stored = replace(stored, aliases=tuple(other.digest for other in others))
+        aliases = tuple([other.digest for other in others])
+        if aliases != stored.aliases:
+            stored = replace(stored, aliases=aliases)
         refused = self._place_all(landing, stored, key, known, now)
         if refused is None:
             self.lifetimes.note(self._place(errand, stored.selecting).digest, stored)

@@ -22,15 +22,18 @@ from proxy.decisions.lookup import (
 )
 from proxy.fields import Fields
 from proxy.messages import Alias, CacheKey, StoredResponse, Variants
-from proxy.outcomes import NotServed, Tier
+from proxy.outcomes import NotServed, Outcome, Tier
 from proxy.rules.route import Match, Route
 from proxy.store.base import Found
 from proxy.store.cache import Cache
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sight:
-    """What a look-up saw: the place where the request's answer belongs, and what is there."""
+    """What a look-up saw: the place where the request's answer belongs, and what is there.
+
+    Nobody changes one; to make a frozen one of each look-up would cost three times as much.
+    """
 
     place: CacheKey
     stored: StoredResponse | None
@@ -117,6 +120,15 @@ def _led(
     if entry.request_time < match.since:
         return Sight(key, None, missing=NotServed.SESSION_ENDED)
     return Sight(key, entry, found.tier if isinstance(found, Found) else None, reached=place)
+
+
+def at_hand(cache: Cache, match: Match, key: CacheKey, now: float) -> tuple[Sight, Serve] | None:
+    """What `see` comes to where memory has a fresh answer, at once; None: it has to look."""
+    sight = glance(cache, match, key, now)
+    if sight is None or sight.stored is None:
+        return None
+    plan = plan_for(match, sight, now)
+    return (sight, plan) if isinstance(plan, Serve) and plan.outcome is Outcome.HIT else None
 
 
 def plan_for(match: Match, sight: Sight, now: float) -> LookupPlan:

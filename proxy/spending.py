@@ -57,8 +57,8 @@ def price(landing: Landing, body: Broadcast) -> None:
         landing.cost = cost_of(rule, subject)
 
 
-async def _for_nothing(_flight: Flight[Landing], flying: Awaitable[None]) -> None:
-    await flying
+def _for_nothing(_flight: Flight[Landing], flying: Awaitable[None]) -> Awaitable[None]:
+    return flying
 
 
 class Spending:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from proxy.store.cache import Cache
     from proxy.turn import Turn
 
-ON_TAGS: Final = ("if-match", "if-none-match", "if-range")
+ON_TAGS: Final = frozenset({"if-match", "if-none-match", "if-range"})
 """The conditions in which an ETag stands."""
 
 
@@ -41,7 +41,7 @@ async def sendable(turn: Turn, cache: Cache, now: float) -> Turn | None:
 
 async def _translated(turn: Turn, cache: Cache, now: float) -> Turn | None:
     fields = turn.request.fields
-    if not any(name in fields for name in ON_TAGS):
+    if ON_TAGS.isdisjoint(fields.lowered):
         return turn
     asked = turn.match.subject.as_get
     match = turn.world.config.router.match(turn.upstream, asked.request)

@@ -1,12 +1,13 @@
 """One request's turn: the values the driver carries from step to step.
 
-Floor 6. Nothing here acts; all is frozen but the Landing, which its flight fills in.
+Floor 6. Nothing here acts, and nobody changes anything but the Landing, which its flight fills
+in; a Turn is not frozen only because every request makes one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -15,7 +16,6 @@ from proxy.decisions.answer import Freshen, Keep
 from proxy.decisions.requesting import upstream_trailers
 from proxy.decisions.sharing import may_join
 from proxy.decisions.switching import protocols
-from proxy.decisions.trailing import interim_fields
 from proxy.fields import NO_FIELDS
 from proxy.flow.request_head import Trailed
 from proxy.messages import CacheKey, StoredResponse
@@ -50,7 +50,7 @@ class World:
     clients: Mapping[str, UpstreamClient]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Turn:
     """One request with everything needed to answer it."""
 
@@ -82,10 +82,6 @@ class Turn:
         return self.world.clients[self.upstream.name]
 
 
-Interim = Callable[[int, "Fields"], Awaitable[None]]
-"""Told of each interim response."""
-
-
 class Witness(Protocol):
     """Of a request that goes up once: told how it went before anybody sees the answer's end."""
 
@@ -102,7 +98,7 @@ class Witness(Protocol):
         """Nothing more will be told, whether or not anything was."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Errand:
     """What to fetch, for whom first, and what may stand in for it.
 
@@ -118,7 +114,6 @@ class Errand:
     body: bytes | AsyncIterator[bytes] | None = None
     ranged: bool = False
     part: StoredResponse | None = None
-    interim: Interim | None = None
     tunnel: Callable[[], AsyncIterator[bytes]] | None = None
     """What the client sends after a 101."""
     lease: Lease | None = None
@@ -140,11 +135,6 @@ class Errand:
         if self.witness is not None:
             whole = None if body is None or body.lost else body.body()
             await self.witness.told(response, whole, error)
-
-    async def hint(self, status: int, fields: Fields) -> None:
-        """Relay an interim response to those the errand is for."""
-        if self.interim is not None:
-            await self.interim(status, interim_fields(fields))
 
     def as_get(self) -> Errand:
         """The same for the answer that a HEAD is about; itself for any other method."""
@@ -276,12 +266,20 @@ def _body_of(turn: Turn, key: CacheKey | None) -> bytes | AsyncIterator[bytes]:
     )
 
 
+_ASKING: Final = frozenset(
+    {"upgrade", "cache-control", "pragma"} | {"if-match", "if-unmodified-since"}
+)
+"""The request fields by which a client may ask to be let past the cache."""
+
+
 def client_bypass(match: Match) -> Bypass | None:
     """Why this request goes past the cache although its route would look it up.
 
     Where a rule makes the ETag, the cache judges all conditions itself.
     """
     request = match.subject.request
+    if _ASKING.isdisjoint(request.fields.lowered):
+        return None
     if protocols(request):
         return Bypass.UPGRADE
     if request_directives(request.fields).no_store:

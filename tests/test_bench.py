@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 from argparse import Namespace
@@ -17,7 +18,7 @@ from deploy.benchmark import contenders, origin, report
 from deploy.benchmark.contenders import CONTENDERS, PARTS, Place
 from deploy.benchmark.footprint import Footprint
 from deploy.benchmark.load import NotMeasuredError, Round, parse_wrk, said_in
-from deploy.benchmark.processes import cpu_seconds, resident
+from deploy.benchmark.processes import Spent, cpu_seconds, resident
 from deploy.benchmark.workloads import NAMES, WORKLOADS, Workload
 from proxy import rules
 
@@ -34,8 +35,8 @@ Transfer/sec:     73.44MB
 """
 
 
-def at(rate: float, p99: float = 2, *, p50: float = 1, busy: float = 1) -> Round:
-    return Round(rate, p50, p99, int(rate), busy)
+def at(rate: float, p99: float = 2, *, p50: float = 1, busy: float = 1, cpu_us: float = 9) -> Round:
+    return Round(rate, p50, p99, int(rate), busy, cpu_us, load=0.75, others=rate / 10_000)
 
 
 # -- what wrk prints
@@ -80,31 +81,58 @@ def test_other_output_is_shown_whole(printed: str) -> None:
 
 def test_speeds_are_medians_with_ratios_to_nginx() -> None:
     rounds = {
-        ("hit", "nginx"): [at(100, 1), at(300, 2, busy=0.5), at(200, 9)],
-        ("hit", "larder"): [at(400, 1)],
+        ("hit", "nginx"): [at(100, 1), at(300, 2, busy=0.5, cpu_us=10), at(200, 9, cpu_us=12)],
+        ("hit", "larder"): [at(400, 1, cpu_us=20)],
         ("out of Redis", "larder"): [at(4)],
     }
     assert report.speeds(rounds).splitlines()[2:] == [
-        "| hit | nginx | 200 | 100 to 300 | 1.00 | 2.00 | 100% | 1.00 |",
-        "| hit | larder | 400 | 400 to 400 | 1.00 | 1.00 | 100% | 2.00 |",
-        "| out of Redis | larder | 4 | 4 to 4 | 1.00 | 2.00 | 100% | - |",
+        "| hit | nginx | 200 | 100 to 300 | 1.00 | 2.00 | 100% | 75% | 10.0 | 1.00 | 1.00 |",
+        "| hit | larder | 400 | 400 to 400 | 1.00 | 1.00 | 100% | 75% | 20.0 | 2.00 | 0.50 |",
+        "| out of Redis | larder | 4 | 4 to 4 | 1.00 | 2.00 | 100% | 75% | 9.0 | - | - |",
     ]
+
+
+NOT_SLOWER = "Larder is slower than *nginx* in no workload that both have."
+NOT_DEARER = "Larder is dearer in CPU than *nginx* in no workload that both have."
 
 
 @pytest.mark.parametrize(
     ("larder", "said"),
     [
-        (99.0, "Larder is slower than nginx in: hit (0.99)."),
-        (100.0, "In no workload that nginx has too is Larder slower than it."),
+        (at(99), ["Larder is slower than *nginx* in hit (0.99).", NOT_DEARER]),
+        (at(100), [NOT_SLOWER, NOT_DEARER]),
+        (at(100, cpu_us=10), [NOT_SLOWER, "Larder is dearer in CPU than *nginx* in hit (0.90)."]),
     ],
-    ids=["slower", "not-slower"],
+    ids=["slower", "equal", "dearer"],
 )
-def test_where_larder_is_slower_is_said(larder: float, said: str) -> None:
-    assert report.slower({("hit", "nginx"): [at(100)], ("hit", "larder"): [at(larder)]}) == said
+def test_where_larder_is_slower_or_dearer_is_said(larder: Round, said: list[str]) -> None:
+    results = {("hit", "nginx"): [at(100)], ("hit", "larder"): [larder]}
+    assert report.slower(results).splitlines() == said
+
+
+def test_nginx_set_up_otherwise_is_compared_too() -> None:
+    results = {("hit", "nginx, sendfile off"): [at(200)], ("hit", "larder"): [at(100)]}
+    assert "Larder is slower than *nginx, sendfile off* in hit (0.50)." in report.slower(results)
 
 
 def test_without_a_baseline_nothing_is_said_of_it() -> None:
     assert report.slower({("hit", "larder"): [at(100)]}) == ""
+
+
+def test_what_else_ran_is_said() -> None:
+    results = {("hit", "nginx"): [at(100), at(200)], ("hit", "larder"): [at(2500)]}
+    said = "Other programs took 2% of the two cores in the median round and 25% in the worst one."
+    assert report.disturbance(results) == said
+
+
+def test_every_round_is_in_the_json() -> None:
+    results = {("hit", "larder"): [at(100), at(200)]}
+    told = json.loads(report.rounds(results, {}, {"larder": Footprint(0.5, 9)}))
+    (row,) = told["saturated"]
+    assert (row["workload"], row["contender"]) == ("hit", "larder")
+    assert [one["rate"] for one in row["rounds"]] == [100, 200]
+    assert told["half"] == []
+    assert told["footprints"] == {"larder": {"start_s": 0.5, "empty_bytes": 9, "entry_bytes": None}}
 
 
 def test_half_of_saturation_says_what_share_it_was() -> None:
@@ -236,6 +264,14 @@ def test_memory_and_time_of_a_process_are_read() -> None:
     assert cpu_seconds(os.getpid()) > 0
 
 
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="the benchmark is for two cores")
+def test_all_that_was_spent_is_ours_or_others() -> None:
+    spent = Spent.now()
+    assert spent.ours > 0
+    assert spent.load > 0
+    assert spent.everybody > 0
+
+
 def test_half_of_saturation_is_made_by_connections_that_pause() -> None:
     assert [connections_for(rate) for rate in (40_000, 1)] == [220, 1]
 
@@ -253,3 +289,4 @@ def test_a_part_of_a_run_is_not_recorded(capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(SystemExit):
         parse_options(["--only", "hit", "--write"])
     assert "whole run" in capsys.readouterr().err
+    assert parse_options(["--only", "hit", "--write", "page.md"]).write == Path("page.md")

@@ -12,11 +12,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 from deploy.benchmark.processes import HOST, free_port
 
+LITELLM = os.environ.get("LITELLM", "litellm")
+"""It wants an environment of its own, so it may be anywhere."""
 PARTS = Path(__file__).resolve().parent
 MEMORY = "{max_size: 512MiB, max_object: 16MiB}"
 NO_MEMORY = "{max_size: 1MiB, max_object: 1B}"
@@ -78,14 +81,14 @@ def certificate(place: Place) -> tuple[Path, Path]:
     return cert, key
 
 
-def nginx(place: Place) -> tuple[str, ...]:
+def nginx(place: Place, *, sendfile: str = "on") -> tuple[str, ...]:
     """The baseline: proxy_cache, in files, as it has no other store."""
     user = "user root;" if os.geteuid() == 0 else ""
     tls, lines = "", ""
     if place.tls:
         cert, key = certificate(place)
         tls, lines = "ssl", f"ssl_certificate {cert}; ssl_certificate_key {key};"
-    conf = written(place, "nginx.conf", user=user, tls=tls, certificate=lines)
+    conf = written(place, "nginx.conf", user=user, tls=tls, certificate=lines, sendfile=sendfile)
     return "nginx", "-e", str(place.work / "error.log"), "-p", str(place.work), "-c", conf
 
 
@@ -113,6 +116,13 @@ def squid(place: Place) -> tuple[str, ...]:
     return "squid", "-N", "-f", written(place, "squid.conf")
 
 
+def litellm(place: Place) -> tuple[str, ...]:
+    """LiteLLM's proxy, with its cache in memory; it asks nobody for news or prices."""
+    alone = ("LITELLM_LOCAL_MODEL_COST_MAP=True", "LITELLM_MODE=PRODUCTION", "NO_COLOR=1")
+    where = ("--host", HOST, "--port", str(place.port))
+    return "env", *alone, LITELLM, "--config", written(place, "litellm.yaml"), *where
+
+
 def constant(place: Place) -> tuple[str, ...]:
     """A uvloop protocol that parses nothing: what no Python server can exceed."""
     return *upstream(place.port), "yardstick"
@@ -124,19 +134,33 @@ def upstream(port: int) -> tuple[str, ...]:
 
 
 BASELINE, SUBJECT, YARDSTICK = "nginx", "larder", "constant answer"
+COPYING = "nginx, sendfile off"
 CONTENDERS: Mapping[str, Callable[[Place], tuple[str, ...]]] = MappingProxyType(
-    {BASELINE: nginx, "varnish": varnish, "squid": squid, SUBJECT: larder, YARDSTICK: constant}
+    {
+        BASELINE: nginx,
+        COPYING: partial(nginx, sendfile="off"),
+        "varnish": varnish,
+        "squid": squid,
+        "litellm": litellm,
+        SUBJECT: larder,
+        YARDSTICK: constant,
+    }
 )
 
 
 def lacking(program: str) -> dict[str, str]:
     """The contenders that cannot run here, and what to do about it."""
-    programs = {BASELINE: "nginx", "varnish": "varnishd", "squid": "squid"}
+    needs = {BASELINE: "nginx", COPYING: "nginx", "varnish": "varnishd", "squid": "squid"}
     reasons = {
-        name: f"not installed: apt-get install {name}"
-        for name, wanted in programs.items()
+        name: f"no {wanted}: apt-get install {name.partition(',')[0]}"
+        for name, wanted in needs.items()
         if shutil.which(wanted) is None
     }
+    if shutil.which(LITELLM) is None:
+        reasons["litellm"] = (
+            "pip install 'litellm[proxy]' into an environment of its own, and say "
+            "LITELLM=/path/to/its/bin/litellm"
+        )
     if shutil.which(program) is None:
         reasons[SUBJECT] = f"no program at {program}: run `make bench`, which installs it"
     return reasons

@@ -10,16 +10,15 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
+from http import HTTPStatus
+from http.client import HTTPException
 from statistics import median
 
-from deploy.benchmark.load import fill
-from deploy.benchmark.processes import CONTENDER_CORE, HOST, resident, stop
+from deploy.benchmark.load import Aim, ask, fill
+from deploy.benchmark.processes import CONTENDER_CORE, PATIENCE, resident, stop
 from deploy.benchmark.workloads import KIB
 
 STARTS, ENTRIES = 3, 20_000
-PATIENCE = 15.0
-"""Seconds for a first answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,29 +33,24 @@ class Footprint:
     entry_bytes: float | None = None
 
 
-def first_answer(port: int, deadline: float) -> None:
+def first_answer(aim: Aim, deadline: float) -> None:
     """Return when an answer out of the upstream came through."""
     while time.monotonic() < deadline:
-        connection = HTTPConnection(HOST, port, timeout=5)
         try:
-            connection.request("GET", "/bench/hit")
-            answer = connection.getresponse()
-            if answer.status == 200 and len(answer.read()) == KIB:
+            if ask(aim)[0] == HTTPStatus.OK:
                 return
         except (OSError, HTTPException):
             time.sleep(0.002)
-        finally:
-            connection.close()
-    raise SystemExit(f"bench: no answer on port {port} in {PATIENCE} s")
+    raise SystemExit(f"bench: no answer on port {aim.port} in {PATIENCE} s")
 
 
 def footprint(
-    start: Callable[[], tuple[tuple[str, ...], int]], *, entries: bool, starts: int = STARTS
+    start: Callable[[], tuple[tuple[str, ...], Aim]], *, entries: bool, starts: int = STARTS
 ) -> Footprint:
-    """Of medians of `starts` starts. `start` makes a place and gives its command and port."""
+    """Medians of `starts` starts. `start` makes a place and gives its command and what to ask."""
     times, empty, overhead = [], [], None
     for number in range(starts):
-        command, port = start()
+        command, aim = start()
         began = time.monotonic()
         process = subprocess.Popen(
             ("taskset", "-c", CONTENDER_CORE, *command),
@@ -64,11 +58,11 @@ def footprint(
             stderr=subprocess.DEVNULL,
         )
         try:
-            first_answer(port, began + PATIENCE)
+            first_answer(aim, began + PATIENCE)
             times.append(time.monotonic() - began)
             empty.append(resident(process.pid))
             if entries and number == 0:
-                overhead = entry_overhead(process.pid, port)
+                overhead = entry_overhead(process.pid, aim.port)
         finally:
             stop(process)
     return Footprint(median(times), int(median(empty)), overhead)

@@ -37,6 +37,17 @@ def answer(body: bytes, cache_control: bytes = STORED) -> bytes:
     )
 
 
+def completion(size: int) -> bytes:
+    """A chat completion of `size` bytes, as an OpenAI-compatible API gives it."""
+    before = (
+        b'{"id":"chatcmpl-1","object":"chat.completion","created":1700000000,"model":"small",'
+        b'"choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"'
+    )
+    usage = b'"usage":{"prompt_tokens":9,"completion_tokens":91,"total_tokens":100}'
+    after = b'"}}],' + usage + b"}"
+    return before + b"x" * (size - len(before) - len(after)) + after
+
+
 def event_stream(events: int) -> bytes:
     """As many server-sent events, a chunk each, and the end that completion APIs send."""
     texts = [b'data: {"delta":"word %03d"}\n\n' % number for number in range(events)]
@@ -53,11 +64,12 @@ OTHERS = {
     b"100k": answer(json_body(100 * KIB)),
     b"10m": answer(json_body(10 * KIB * KIB)),
     b"sse": event_stream(50),
+    b"chat": answer(completion(KIB)),
 }
 
 
 class Yardstick(asyncio.Protocol):
-    """Answers each request head with the same bytes; requests have no bodies here."""
+    """Answers each request head with the same bytes; a body is passed over with the next head."""
 
     def __init__(self) -> None:
         self.rest = b""
@@ -74,7 +86,7 @@ class Yardstick(asyncio.Protocol):
 
 
 class Upstream(Yardstick):
-    """Answers /bench/KIND and what is below it, bodies and all, and counts."""
+    """Answers /ANY/KIND and what is below it, bodies and all, and counts."""
 
     asked = 0
 

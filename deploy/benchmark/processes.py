@@ -7,18 +7,20 @@ Whatever happens in between, it is stopped at the end. Knows nothing of who is m
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 HOST = "127.0.0.1"
 CONTENDER_CORE, LOAD_CORE = "0", "1"
-PATIENCE = 15.0
-"""Seconds for a process to listen."""
+PATIENCE = 60.0
+"""Seconds for a process to listen: most take a tenth of one, LiteLLM takes ten."""
 
 
 def free_port() -> int:
@@ -72,6 +74,39 @@ def cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     return own + sum(cpu_seconds(child) for child in children(pid))
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Seconds of processor time until now.
+
+    What the load's core was in use for, what all that this process started has taken (and it
+    itself), and what all processes took of both cores.
+    """
+
+    load: float
+    ours: float
+    everybody: float
+
+    @classmethod
+    def now(cls) -> Spent:
+        """As of now."""
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cores = [core_seconds(core) for core in (CONTENDER_CORE, LOAD_CORE)]
+        return cls(
+            load=sum(cores[1]),
+            ours=cpu_seconds(os.getpid()) + ended.ru_utime + ended.ru_stime,
+            everybody=sum(in_processes for in_processes, _ in cores),
+        )
+
+
+def core_seconds(core: str) -> tuple[float, float]:
+    """Seconds that a core has spent in processes so far, and in interrupts."""
+    lines = (line.split() for line in Path("/proc/stat").read_text().splitlines())
+    spent = next(list(map(int, line[1:])) for line in lines if line[0] == f"cpu{core}")
+    user, nice, system, _idle, _waiting, hard, soft, *_ = spent
+    tick = os.sysconf("SC_CLK_TCK")
+    return (user + nice + system) / tick, (hard + soft) / tick
 
 
 def children(pid: int) -> list[int]:

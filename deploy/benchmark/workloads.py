@@ -11,6 +11,8 @@ from http import HTTPMethod
 
 KIB = 1024
 CACHES = ("nginx", "varnish", "squid", "larder")
+SMALL_HITS = ("nginx", "nginx, sendfile off", "varnish", "squid", "larder")
+"""Those of 1 KiB: sendfile is for what is larger, but is on wherever nginx is installed."""
 SPREAD, QUESTIONS = 5000, 100
 EVENT_STREAM = 1414
 """Bytes of the event stream that origin.py sends."""
@@ -45,7 +47,8 @@ class Workload:
     @property
     def body(self) -> bytes | None:
         """The body of that request."""
-        return b'{"model":"small","messages":[]}' if self.method is HTTPMethod.POST else None
+        question = b'{"model":"small","messages":[{"role":"user","content":"question 0"}]}'
+        return question if self.method is HTTPMethod.POST else None
 
     @property
     def needs(self) -> str | None:
@@ -60,12 +63,21 @@ class Workload:
 
 
 WORKLOADS: tuple[Workload, ...] = (
-    Workload("hit", "GET hit, 1 KiB", "/bench/hit", who=(*CACHES, "constant answer"), paced=True),
-    Workload("varied", "hit, a header differs in each request", "/bench/hit", script="varied"),
+    Workload(
+        "hit", "GET hit, 1 KiB", "/bench/hit", who=(*SMALL_HITS, "constant answer"), paced=True
+    ),
+    Workload(
+        "varied",
+        "hit, a header differs in each request",
+        "/bench/hit",
+        who=(*SMALL_HITS, "constant answer"),
+        script="varied",
+    ),
     Workload(
         "spread",
         f"hit, {SPREAD:,} keys evenly",
         "/bench/spread",
+        who=(*SMALL_HITS, "constant answer"),
         script="spread",
         arguments=(str(SPREAD),),
     ),
@@ -73,14 +85,23 @@ WORKLOADS: tuple[Workload, ...] = (
         "post",
         f"POST JSON hit, keyed on body and credential, {QUESTIONS} bodies",
         "/bench/post",
-        who=("nginx", "larder"),
+        who=("nginx", "nginx, sendfile off", "larder", "constant answer"),
+        method=HTTPMethod.POST,
+        script="post",
+        arguments=(str(QUESTIONS),),
+    ),
+    Workload(
+        "chat",
+        f"the same to a chat completion API, {QUESTIONS} bodies",
+        "/v1/chat/completions",
+        who=("litellm", "larder"),
         method=HTTPMethod.POST,
         script="post",
         arguments=(str(QUESTIONS),),
     ),
     Workload("100k", "GET hit, 100 KiB", "/bench/100k", size=100 * KIB),
     Workload("10m", "GET hit, 10 MiB", "/bench/10m", size=10 * KIB * KIB, connections=8),
-    Workload("sse", "event stream, replayed", "/bench/sse", size=EVENT_STREAM),
+    Workload("sse", "event stream, replayed", "/bench/sse", who=SMALL_HITS, size=EVENT_STREAM),
     Workload("tls", "GET hit, 1 KiB, TLS", "/bench/hit", who=("nginx", "larder"), tls=True),
     Workload("pass", "pass-through, 1 KiB", "/bench/pass", says="BYPASS"),
     Workload("miss", "miss and store, 1 KiB", "/bench/unique", says="MISS", script="unique"),

@@ -6,6 +6,7 @@ forward with its reason, or neither. Parameters stand in one fixed order.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import floor
 from typing import Final, Literal
 
@@ -33,19 +34,23 @@ def render(
     a forward and are left out of anything else.
     """
     forwarded = isinstance(how, Forward)
-    parameters = (
-        "hit" if how == "hit" else "",
-        f"fwd={how}" if forwarded else "",
-        f"fwd-status={forward_status}" if forwarded and forward_status is not None else "",
-        f"ttl={floor(ttl)}" if ttl is not None else "",
-        "stored" if forwarded and stored else "",
-        "collapsed" if forwarded and collapsed else "",
-        f"key={string(key)}" if key is not None else "",
-        f"detail={_token_or_string(detail)}" if detail is not None else "",
-    )
-    return "; ".join((NAME, *filter(None, parameters)))
+    member = NAME
+    if how is not None:
+        member += f"; fwd={how}" if forwarded else "; hit"
+    if forwarded and forward_status is not None:
+        member += f"; fwd-status={forward_status}"
+    if ttl is not None:
+        member += f"; ttl={floor(ttl)}"
+    if forwarded and stored:
+        member += "; stored"
+    if forwarded and collapsed:
+        member += "; collapsed"
+    if key is not None:
+        member += f"; key={string(key)}"
+    return member if detail is None else f"{member}; detail={_token_or_string(detail)}"
 
 
+@lru_cache(maxsize=256)
 def _token_or_string(text: str) -> str:
     return text if is_token(text) else string(text)
 

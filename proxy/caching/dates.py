@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 _MONTHS: Final = (
@@ -42,15 +43,19 @@ _FORMS: Final = tuple(
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST: Final = len("Wednesday, 01-Jan-70 00:00:00 GMT")
 _FAR_YEARS: Final = 50
+_DAY_S: Final = 86_400
 
 
 def parse_http_date(text: str, now: float) -> float | None:
     """Epoch seconds of an HTTP-date; None if it has none of the three forms."""
-    if len(text) > _LONGEST:
-        return None
+    return None if len(text) > _LONGEST else _parsed(text, now // _DAY_S * _DAY_S)
+
+
+@lru_cache(maxsize=512)
+def _parsed(text: str, today: float) -> float | None:
     for form in _FORMS:
         if found := form.fullmatch(text):
-            return _epoch(found, now)
+            return _epoch(found, today)
     return None
 
 
@@ -79,6 +84,11 @@ def _full_year(found: re.Match[str], month: int, day: int, now: float) -> int:
 
 def format_http_date(epoch: float) -> str:
     """Write an IMF-fixdate, the form to generate; fractions are cut off."""
-    moment = _EPOCH + timedelta(seconds=epoch // 1)
+    return _fixdate(epoch // 1)
+
+
+@lru_cache(maxsize=8)
+def _fixdate(second: float) -> str:
+    moment = _EPOCH + timedelta(seconds=second)
     day, month = _DAYS[moment.weekday()], _MONTHS[moment.month - 1].capitalize()
     return f"{day}, {moment.day:02} {month} {moment.year:04} {moment:%H:%M:%S} GMT"

@@ -89,6 +89,9 @@ def parse_cache_control(fields: Fields, name: str = "cache-control") -> Directiv
 
 def request_directives(fields: Fields) -> RequestDirectives:
     """Read a request's Cache-Control or, without one, its Pragma (RFC 9111 §5.2.1, §5.4)."""
+    names = fields.lowered
+    if "cache-control" not in names and "pragma" not in names:
+        return NOTHING_ASKED
     text = fields.get("cache-control")
     if text is None:
         text = "no-cache" if "no-cache" in _arguments(fields.get("pragma") or "") else ""

@@ -7,16 +7,14 @@ tag that an upstream forgot to quote still matches itself.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from proxy.fields import Fields
 
 _TAG: Final = re.compile(r'(?P<weak>W/)?(?P<opaque>"[^"]*"|[^", \t]+)')
 
 
-@dataclass(frozen=True, slots=True)
-class EntityTag:
+class EntityTag(NamedTuple):
     """One entity tag; `opaque` has its quotes."""
 
     opaque: str
@@ -34,17 +32,20 @@ class EntityTag:
 def parse_tag(text: str) -> EntityTag | None:
     """Read exactly one entity tag; None if it is anything else."""
     found = _TAG.fullmatch(text.strip(" \t"))
-    return EntityTag(found["opaque"], found["weak"] is not None) if found else None
+    return _tag(found) if found else None
 
 
 def parse_tags(text: str) -> tuple[EntityTag, ...]:
     """Read every entity tag of a list (RFC 9110 §13.1.2); commas may stand inside a tag."""
-    return tuple(
-        EntityTag(found["opaque"], found["weak"] is not None) for found in _TAG.finditer(text)
-    )
+    return tuple([_tag(found) for found in _TAG.finditer(text)])
+
+
+def _tag(found: re.Match[str]) -> EntityTag:
+    weak, opaque = found.groups()
+    return EntityTag(opaque, weak is not None)
 
 
 def single_tag(fields: Fields) -> EntityTag | None:
     """The ETag of a response; None if absent or on lines that differ."""
-    lines = set(fields.get_all("etag"))
-    return parse_tag(lines.pop()) if len(lines) == 1 else None
+    lines = fields.get_all("etag")
+    return parse_tag(lines[0]) if lines and lines.count(lines[0]) == len(lines) else None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy.caching.dates import parse_http_date
-from proxy.caching.directives import Directives, RequestDirectives
+from proxy.caching.directives import NOTHING_ASKED, Directives, RequestDirectives
 from proxy.caching.status import HEURISTICALLY_CACHEABLE
 from proxy.caching.syntax import MAX_DELTA, delta_seconds, split_list
 from proxy.caching.targeted import response_directives
@@ -99,6 +99,8 @@ def may_reuse(stored: StoredResponse, asked: RequestDirectives, now: float) -> b
     if stored.no_cache or asked.no_cache:
         return False
     ttl = stored.ttl(now)
+    if asked is NOTHING_ASKED:
+        return ttl > 0
     too_old = asked.max_age is not None and stored.age(now) > asked.max_age
     if too_old and not (ttl > 0 and response_directives(stored.fields).immutable):
         return False

@@ -7,15 +7,20 @@ tag, which no upstream may give or purge, so it is left out.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from proxy.caching.invalidation import SAFE_METHODS
 from proxy.caching.structured import parse_list
 from proxy.caching.syntax import split_list
 from proxy.fields import Fields
 
+_IN_FIELDS: Final = frozenset({"cache-groups", "surrogate-key", "cache-tag"})
+
 
 def groups(fields: Fields) -> tuple[str, ...]:
     """The groups of a response: Cache-Groups (RFC 9875 §2), Surrogate-Key, Cache-Tag."""
+    if _IN_FIELDS.isdisjoint(fields.lowered):
+        return ()
     return _allowed(
         (
             *_strings(fields.get("cache-groups")),

@@ -19,13 +19,20 @@ HOP_BY_HOP: Final = frozenset(
 )
 """Meant for the next hop only, whether or not Connection names them."""
 
+_NONE: Final[frozenset[str]] = frozenset()
+
 
 def connection_options(fields: Fields) -> frozenset[str]:
     """The options of Connection, lower case (RFC 9110 §7.6.1)."""
-    return frozenset(option.lower() for option in split_list(fields.get("connection") or ""))
+    text = fields.get("connection")
+    return _NONE if text is None else frozenset([each.lower() for each in split_list(text)])
 
 
 def end_to_end(fields: Fields) -> Fields:
     """The fields to pass on: without the hop-by-hop ones and those Connection names."""
-    drop = fields.names() & (HOP_BY_HOP | connection_options(fields))
-    return fields.without(*drop) if drop else fields
+    return fields.without_any(ends_here(fields, HOP_BY_HOP))
+
+
+def ends_here(fields: Fields, names: frozenset[str]) -> frozenset[str]:
+    """These names and those Connection names, all lower case."""
+    return names | connection_options(fields) if "connection" in fields.lowered else names

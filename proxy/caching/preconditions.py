@@ -9,11 +9,17 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from proxy.caching.dates import parse_http_date
-from proxy.caching.entity_tags import EntityTag, parse_tag, parse_tags, single_tag
+from proxy.caching.entity_tags import parse_tag, parse_tags, single_tag
 from proxy.fields import Fields
 from proxy.messages import Request
 
-_NOT_IN_304: Final = ("content-encoding", "content-language", "content-length", "content-range")
+_CONDITIONS: Final = frozenset(
+    {"if-match", "if-none-match", "if-modified-since", "if-unmodified-since"}
+)
+_NOT_IN_304: Final = frozenset(
+    {"content-encoding", "content-language", "content-length", "content-range", "content-type"}
+)
+_NOT_BESIDE_A_TAG: Final = _NOT_IN_304 | {"last-modified"}
 _CLOCK_GRAIN_S: Final = 1
 
 
@@ -24,35 +30,41 @@ def precondition(
 
     A 412 over a *stored* answer only says that the upstream must judge (RFC 9111 §4.3.2).
     """
+    asked = request.fields
+    if _CONDITIONS.isdisjoint(asked.lowered):
+        return None
     if request.method not in {"GET", "HEAD"} or not 200 <= status < 300:
         return None
-    asked = request.fields
-    tag = single_tag(fields)
-    if not _if_match(asked, tag) or not _if_unmodified_since(asked, fields, now):
+    if not _if_match(asked, fields) or not _if_unmodified_since(asked, fields, now):
         return 412
-    return 304 if _not_modified(asked, fields, tag, now) else None
+    return 304 if _not_modified(asked, fields, now) else None
 
 
-def _if_match(asked: Fields, tag: EntityTag | None) -> bool:
+def _if_match(asked: Fields, fields: Fields) -> bool:
     """Hold if absent, `*`, or a tag is strongly equal (RFC 9110 §13.1.1)."""
     text = asked.get("if-match")
     if text is None or text.strip() == "*":
         return True
+    tag = single_tag(fields)
     return tag is not None and any(tag.matches_strongly(theirs) for theirs in parse_tags(text))
 
 
 def _if_unmodified_since(asked: Fields, fields: Fields, now: float) -> bool:
     """Hold if absent, invalid, outranked by If-Match, or not changed later (RFC 9110 §13.1.4)."""
+    if "if-unmodified-since" not in asked:
+        return True
     since, modified = _date(asked, "if-unmodified-since", now), _date(fields, "last-modified", now)
     return since is None or modified is None or "if-match" in asked or modified <= since
 
 
-def _not_modified(asked: Fields, fields: Fields, tag: EntityTag | None, now: float) -> bool:
+def _not_modified(asked: Fields, fields: Fields, now: float) -> bool:
     """Whether the client's copy is current; If-None-Match outranks dates (RFC 9110 §13.1.2-3)."""
     text = asked.get("if-none-match")
     if text is not None:
-        theirs = parse_tags(text)
+        theirs, tag = parse_tags(text), single_tag(fields)
         return text.strip() == "*" or (tag is not None and any(map(tag.matches_weakly, theirs)))
+    if "if-modified-since" not in asked:
+        return False
     since, modified = _date(asked, "if-modified-since", now), _date(fields, "last-modified", now)
     if modified is None:  # a cache then compares with Date (RFC 9111 §4.3.2)
         modified = _date(fields, "date", now)
@@ -76,8 +88,7 @@ def if_range_holds(request: Request, fields: Fields, now: float) -> bool:
 
 def not_modified_fields(fields: Fields) -> Fields:
     """The fields of a 304 made from a stored answer (RFC 9110 §15.4.5)."""
-    with_tag = ("last-modified",) if "etag" in fields else ()
-    return fields.without("content-type", *_NOT_IN_304, *with_tag)
+    return fields.without_any(_NOT_BESIDE_A_TAG if "etag" in fields.lowered else _NOT_IN_304)
 
 
 def _date(fields: Fields, name: str, now: float) -> float | None:

@@ -23,10 +23,13 @@ from proxy.messages import Request, Response
 from proxy.outcomes import NotStored
 
 COOKIE_FIELDS: Final = ("set-cookie", "set-cookie2")
-_FOR_ONE_HOP: Final = ("proxy-authenticate", "proxy-authentication-info", "proxy-authorization")
+_NEVER_STORED: Final = frozenset(
+    {"age", "proxy-authenticate", "proxy-authentication-info", "proxy-authorization"}
+)
+_NOT_STORED: Final = _NEVER_STORED | {*COOKIE_FIELDS}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Case:
     request: Request
     response: Response
@@ -114,7 +117,10 @@ def may_store(
     """
     lifetime = freshness_lifetime(request, response, directives)
     case = _Case(request, response, directives, lifetime, cookies)
-    return next((reason for reason, applies in _REFUSALS if applies(case)), None)
+    for reason, applies in _REFUSALS:
+        if applies(case):
+            return reason
+    return None
 
 
 def stored_fields(response: Response, directives: Directives, *, cookies: bool = False) -> Fields:
@@ -123,13 +129,10 @@ def stored_fields(response: Response, directives: Directives, *, cookies: bool =
     Leaves out what is for one hop, what qualified `private` and `no-cache` name, and Age, which
     lives on as the initial age; adds the Date that is missing or wrong (RFC 9110 §6.6.1).
     """
-    kept = end_to_end(response.fields).without(
-        "age",
-        *_FOR_ONE_HOP,
-        *(() if cookies else COOKIE_FIELDS),
-        *directives.private_fields,
-        *directives.no_cache_fields,
-    )
+    drop = _NEVER_STORED if cookies else _NOT_STORED
+    if named := directives.private_fields | directives.no_cache_fields:
+        drop |= {name.lower() for name in named}
+    kept = end_to_end(response.fields).without_any(drop)
     if single_date(response, "date") is None or "date" not in kept:
         return kept.with_set("Date", format_http_date(response.response_time))
     return kept

@@ -8,9 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from proxy import demo
 from proxy.cli.command import Command, CommandError, Environment, json_option, print_json
-from proxy.sim.tours import DemoError
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +16,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace, _env: Environment) -> int:
+    # Not above: every command imports this file, and the simulated upstreams are large.
+    from proxy import demo  # noqa: PLC0415
+    from proxy.sim.tours import DemoError  # noqa: PLC0415
+
     if not args.json:
         return demo.main()
     with TemporaryDirectory(prefix="larder-demo-") as folder:

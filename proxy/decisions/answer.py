@@ -6,7 +6,7 @@ stored responses that were sent along or kept in reserve; no I/O, no clock.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -30,7 +30,9 @@ OK = 200
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Relay it and record it: so far nothing speaks against storing it."""
+    """Relay it and record it: nothing in the head of `response` speaks against storing it."""
+
+    response: Response | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def plan_answer(
         refusal = NotStored.STATUS
     if refusal is None and (announced_length(response) or 0) > max_body:
         refusal = NotStored.TOO_LARGE
-    return Keep() if refusal is None else Relay(refusal)
+    return Keep(response) if refusal is None else Relay(refusal)
 
 
 def is_of_another(validate: StoredResponse | None, response: Response) -> bool:

@@ -7,11 +7,11 @@ the route's edits; not where the answer came from beyond the words it is given.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from proxy.caching.cache_status import append, render
 from proxy.caching.dates import format_http_date
-from proxy.caching.hop_by_hop import end_to_end
+from proxy.caching.hop_by_hop import HOP_BY_HOP, ends_here
 from proxy.caching.preconditions import not_modified_fields, precondition
 from proxy.caching.ranges import partial
 from proxy.caching.status import NOT_MODIFIED
@@ -42,9 +42,13 @@ X_CACHE: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+_REPLACED: Final = HOP_BY_HOP | {"content-length", "x-cache"}
+_REPLACED_WITH_AGE: Final = _REPLACED | {"age"}
+
+
+@dataclass(slots=True)
 class Story:
-    """How the answer came about, for Cache-Status, X-Cache and Age."""
+    """How the answer came about, for Cache-Status, X-Cache and Age; nobody changes one."""
 
     outcome: Outcome
     forward: Forward | None = None
@@ -63,34 +67,41 @@ def client_fields(
     route: Route | None, status: int, fields: Fields, story: Story, now: float
 ) -> Fields:
     """The fields a client gets: end-to-end ones, the route's edits, and the story told."""
-    out = end_to_end(fields).without("content-length", "x-cache")
-    if story.age_s is not None:
-        out = out.without("age")
-    if route is not None:
-        if route.sources.issued:
-            out = without_issued(route.sources.issued, out)
-        if route.client_cache is not None and status < 400:
-            out = out.with_set("Cache-Control", route.client_cache)
-        out = route.headers.apply(out)
-    lines = list(out.items)
+    replaced = _REPLACED if story.age_s is None else _REPLACED_WITH_AGE
+    fields = fields.without_any(ends_here(fields, replaced))
+    if route is not None and route.edits_answers:
+        fields = _edited(route, status, fields)
     if route is not None and route.cost is not None:
-        lines = costed(lines, route.cost.unit, story)
-    if "date" not in out:
+        fields = costed(fields, route.cost.unit, story)
+    names, lines = fields.lowered, list(fields.items)
+    if "date" not in names:
         lines.append(("Date", format_http_date(now)))
     if story.age_s is not None:
         lines.append(("Age", str(int(story.age_s))))
     lines.append(("X-Cache", X_CACHE[story.outcome]))
-    return append(Fields(lines), member(story))
+    if "cache-status" in names:
+        return append(Fields(lines), member(story))
+    lines.append(("Cache-Status", member(story)))
+    return Fields(lines)
 
 
-def costed(lines: list[tuple[str, str]], unit: str, story: Story) -> list[tuple[str, str]]:
+def _edited(route: Route, status: int, fields: Fields) -> Fields:
+    """The fields as the route's rule wants its clients to see them."""
+    if route.sources.issued:
+        fields = without_issued(route.sources.issued, fields)
+    if route.client_cache is not None and status < 400:
+        fields = fields.with_set("Cache-Control", route.client_cache)
+    return route.headers.apply(fields)
+
+
+def costed(fields: Fields, unit: str, story: Story) -> Fields:
     """The same with what the answer cost and saved, where that is known by now."""
-    lines = [line for line in lines if line[0].lower() not in COST_FIELDS]
+    lines = list(fields.without_any(COST_FIELDS).items)
     if story.cost is not None:
         lines += (("X-Cost", shown(story.cost)), ("X-Cost-Unit", unit))
     if story.saved is not None:
         lines.append(("X-Cost-Saved", shown(story.saved)))
-    return lines
+    return Fields(lines)
 
 
 def member(story: Story) -> str:
@@ -106,8 +117,7 @@ def member(story: Story) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Portion:
+class Portion(NamedTuple):
     """What of a whole answer goes to this client; `body` None: all of it."""
 
     status: int
@@ -134,7 +144,7 @@ def portion(
         return Portion(NOT_MODIFIED, not_modified_fields(fields), b"")
     if judged == PRECONDITION_FAILED and judges:
         return Portion(PRECONDITION_FAILED, not_modified_fields(fields), b"")
-    if body is not None and status == OK:
+    if body is not None and status == OK and "range" in request.fields.lowered:
         part = partial(request, fields, body, now)
         if part is not None:
             return Portion(part.status, part.fields, part.body)

@@ -49,19 +49,23 @@ VOLATILE = (
 """Beginnings of fields that speak of one exchange and mislead on replay, under a rule's own ttl."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Origin:
-    """What an answer's fetch tells of it: see StoredResponse for the four."""
+    """What an answer's fetch tells of it: see StoredResponse.
+
+    `judged`: its head was found to be one that is stored when it came.
+    """
 
     born: Position
     selecting: tuple[str, ...] = ()
     head: str = ""
     created_at: float = 0.0
+    judged: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Timing:
-    """How long an answer is fresh and of use, in seconds."""
+    """How long an answer is fresh and of use, in seconds. `learned`: see StoredResponse."""
 
     lifetime: float
     keep: float
@@ -70,6 +74,7 @@ class Timing:
     initial_age: float = 0.0
     must_revalidate: bool = False
     no_cache: bool = False
+    learned: float = 0.0
 
 
 def keep_answer(
@@ -87,15 +92,13 @@ def keep_answer(
 
     A 206 is judged as the 200 of which it is a part. `learned`: see StoredResponse.
     """
-    if (refusal := refuses_head(route, subject, response)) is not None:
+    if not origin.judged and (refusal := refuses_head(route, subject, response)) is not None:
         return refusal
-    part, status, reason = received_part(response), response.status, response.reason
-    if status == PARTIAL_CONTENT:
-        if part is None or len(body) != part.size:
-            return NotStored.PARTIAL
-        response = as_whole(response)
+    came, part = response, received_part(response)
+    if came.status == PARTIAL_CONTENT:
+        response = as_whole(came)
     whole = subject.with_response(response, body)
-    refused = _refuses_body(route, whole, response, body, is_part=part is not None)
+    refused = _refuses_body(route, whole, response, came.status, part)
     if refused is not None:
         return refused
     if (tags := route.tags(whole)) is None:
@@ -103,27 +106,30 @@ def keep_answer(
     timing = _timing(route, whole, response, now, jitter, learned)
     if isinstance(timing, NotStored):
         return timing
-    made = _composed(route, whole, response, part, timing, origin)
-    return replace(made, tags=tags, status=status, reason=reason, learned=learned)
+    return _composed(route, whole, came, part, tags, timing, origin)
 
 
 def _composed(
     route: Route,
     whole: Subject,
-    response: Response,
+    came: Response,
     part: Part | None,
+    tags: tuple[str, ...],
     timing: Timing,
     origin: Origin,
 ) -> StoredResponse:
-    """The stored response of an answer without its tags; of a `part`, with the head of the 200."""
+    """The stored response of an answer; of a `part`, with the fields of the 200 in `whole`."""
+    response = whole.response or came
     tag = None if part is not None else tag_for(route, whole)
     cost = None if route.cost is None else cost_of(route.cost, whole)
     return StoredResponse(
-        status=response.status,
+        status=came.status,
+        reason=came.reason,
         fields=tagged(replayable(route, response), tag),
         validators=() if tag is None else own_validators(response.fields),
         body=whole.response_body or b"",
         part=part,
+        tags=tags,
         request_time=response.request_time,
         response_time=response.response_time,
         selecting=origin.selecting,
@@ -143,13 +149,18 @@ def _composed(
         stale_if_error=timing.if_error,
         must_revalidate=timing.must_revalidate,
         no_cache=timing.no_cache,
+        learned=timing.learned,
     )
 
 
 def _refuses_body(
-    route: Route, whole: Subject, response: Response, body: bytes, *, is_part: bool
+    route: Route, whole: Subject, response: Response, status: int, part: Part | None
 ) -> NotStored | None:
-    if not isinstance(route.ttl, HttpTtl) and not is_part:
+    """`response` is that of the whole answer, `status` as it came."""
+    body = whole.response_body or b""
+    if status == PARTIAL_CONTENT and (part is None or len(body) != part.size):
+        return NotStored.PARTIAL
+    if not isinstance(route.ttl, HttpTtl) and part is None:
         if not body and response.status == OK and whole.request.method != "HEAD":
             return NotStored.EMPTY
         if not is_complete(response.fields.get("content-type"), body, route.stream_complete):
@@ -165,7 +176,7 @@ def _timing(
     lifetime = route.lifetime(whole, now, jitter, learned)
     if lifetime is None or lifetime <= 0:
         return NotStored.EXPIRED
-    return _ruled_timing(route, whole, response, lifetime)
+    return _ruled_timing(route, whole, response, lifetime, learned)
 
 
 def _http_timing(route: Route, whole: Subject, response: Response) -> Timing:
@@ -188,7 +199,9 @@ def _http_timing(route: Route, whole: Subject, response: Response) -> Timing:
     )
 
 
-def _ruled_timing(route: Route, whole: Subject, response: Response, lifetime: float) -> Timing:
+def _ruled_timing(
+    route: Route, whole: Subject, response: Response, lifetime: float, learned: float
+) -> Timing:
     behind = route.stale.while_revalidate if route.stale is not None else 0.0
     on_error = route.stale.if_error if route.stale is not None else 0.0
     repeatable = whole.request.method in {"GET", "HEAD"} and has_validator(response.fields)
@@ -198,17 +211,20 @@ def _ruled_timing(route: Route, whole: Subject, response: Response, lifetime: fl
         keep=max(behind, on_error, kept),
         while_revalidate=behind,
         if_error=on_error,
+        learned=learned,
     )
 
 
 def replayable(route: Route, response: Response) -> Fields:
     """The fields as another client may see them, now or later."""
     directives = route.directives(response.fields)
-    kept = stored_fields(response, directives, cookies=route.cookies).without("content-length")
+    kept = stored_fields(response, directives, cookies=route.cookies).without_any(_OF_THE_BODY)
     if isinstance(route.ttl, HttpTtl):
         return kept
     return Fields(item for item in kept if not item[0].lower().startswith(VOLATILE))
 
+
+_OF_THE_BODY = frozenset({"content-length"})
 
 SLIDE_STEP = 0.1
 """A sliding lifetime is written anew once this part of it has been used up, not on every hit."""

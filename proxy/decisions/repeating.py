@@ -1,4 +1,4 @@
-"""Whether a request that comes again, byte for byte, is answered the same way (the hot lane).
+"""Whether a request that comes again is answered, or passed on, the same way (the lanes).
 
 Pure. It knows the request, the route and the stored response it was a hit of; not how either
 is kept. Invariant: what may change the answer, or is changed by it, other than the passing of
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from proxy.caching.hop_by_hop import connection_options
 from proxy.rules.lifetimes import TimedTtl
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ _JUDGED: Final = frozenset(
 )
 """Request fields that are weighed against the answer's age or state, or frame something."""
 
+_KEPT_ALIVE: Final = frozenset({"keep-alive"})
 _WITHOUT_BODY: Final = frozenset({204, 304})
 
 
@@ -44,3 +46,12 @@ def repeats(
     if isinstance(route.ttl, TimedTtl) and route.ttl.sliding:
         return False
     return not (route.reads_session and sessions.attended)
+
+
+def passes_alike(route: Route, request: Request) -> bool:
+    """Whether each such request is passed on like this one, past the cache."""
+    if request.method != "GET" or request.version < (1, 1):
+        return False
+    if request.fields.names() & _JUDGED or not connection_options(request.fields) <= _KEPT_ALIVE:
+        return False
+    return not (route.has_consequences or route.deduping is not None or route.etag is not None)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from proxy.caching.forwarding import forwarded_for, hops_left, one_hop_less, via
-from proxy.caching.hop_by_hop import connection_options, end_to_end
+from proxy.caching.forwarding import FORWARDED, forwarded_for, hops_left, via
+from proxy.caching.hop_by_hop import HOP_BY_HOP, connection_options
 from proxy.caching.validation import conditional_fields, received_fields
 from proxy.decisions.switching import protocols
 from proxy.decisions.trailing import NOT_IN_TRAILERS, takes_trailers
@@ -27,6 +27,7 @@ PSEUDONYM = "larder"
 """How this hop calls itself in Via (RFC 9110 §7.6.3)."""
 
 ALWAYS_DROPPED = ("host", "expect")
+IDENTITY = ("Accept-Encoding", "identity")
 PRECONDITIONS = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since")
 CONDITIONS = (*PRECONDITIONS, "if-range", "range")
 CLAIMS = frozenset(
@@ -45,6 +46,15 @@ So are all that begin with `x-forwarded`.
 """
 
 
+_ENDS_HERE = HOP_BY_HOP | {*ALWAYS_DROPPED, "via"}
+"""What no request goes up with as it came: Via goes up with one member more."""
+_NOT_PASSED_ON = _ENDS_HERE | FORWARDED
+_NOT_ASKED = _ENDS_HERE | {"trailer", *CONDITIONS}
+_NOT_ASKED_OF_A_PART = _ENDS_HERE | {"trailer", *PRECONDITIONS}
+
+Lines = list[tuple[str, str]]
+
+
 def upstream_fields(
     upstream: Upstream,
     route: Route,
@@ -58,22 +68,63 @@ def upstream_fields(
 
     `ranged`: the part that the client asks for will do.
     """
-    fields = end_to_end(request.fields).without(*ALWAYS_DROPPED)
+    options = connection_options(request.fields)
     if key is None:
-        fields = forwarded_for(fields, request.peer, request.scheme, request.authority)
-        fields = _for_this_hop(fields, request)
-        if route.invalidates_by_body:
-            fields = fields.with_set("Accept-Encoding", "identity")
+        lines = _passed_on(route, request, options)
     else:
-        kept = (line for line in fields if not _claims(line[0], route.keyed_fields))
-        fields = Fields(kept).without("trailer", *(PRECONDITIONS if ranged else CONDITIONS))
-        if not isinstance(route.ttl, HttpTtl) or route.reads_response_body:
-            fields = fields.with_set("Accept-Encoding", "identity")
+        lines = _asked(route, request, options, ranged=ranged)
         if validate is not None:
-            conditions = conditional_fields(received_fields(validate))
-            fields = Fields((*fields.items, *conditions.items))
-    version = ".".join(map(str, request.version))
-    return upstream.headers.apply(via(fields, version, PSEUDONYM))
+            lines += conditional_fields(received_fields(validate)).items
+    arrived = None if "via" in options else request.fields.get("via")
+    lines.append(("Via", via(arrived, request.version, PSEUDONYM)))
+    return upstream.headers.apply(Fields(lines))
+
+
+def touched(upstream: Upstream) -> frozenset[str]:
+    """Names, in lower case, of the fields that do not go up as they came past the cache."""
+    edits = upstream.headers
+    set_there = (name.lower() for name, _ in edits.set)
+    return _NOT_PASSED_ON | {"max-forwards", *edits.remove, *set_there}
+
+
+def _passed_on(route: Route, request: Request, options: frozenset[str]) -> Lines:
+    """The client's own request: what it says is left to the upstream to judge."""
+    for_hop, left = _for_this_hop(request), hops_left(request)
+    drop = _NOT_PASSED_ON | options if options else _NOT_PASSED_ON
+    if left:
+        drop |= {"max-forwards"}
+    if route.invalidates_by_body:
+        drop |= {"accept-encoding"}
+    fields = request.fields
+    lines = [
+        line for line, name in zip(fields.items, fields.lowered, strict=True) if name not in drop
+    ]
+    lines += forwarded_for(request.peer, request.scheme, request.authority)
+    lines += for_hop
+    if left:
+        lines.append(("Max-Forwards", str(left - 1)))  # RFC 9110 §7.6.2
+    if route.invalidates_by_body:
+        lines.append(IDENTITY)
+    return lines
+
+
+def _asked(route: Route, request: Request, options: frozenset[str], *, ranged: bool) -> Lines:
+    """A request in the proxy's own name."""
+    drop = _NOT_ASKED_OF_A_PART if ranged else _NOT_ASKED
+    if options:
+        drop |= options
+    plain = not isinstance(route.ttl, HttpTtl) or route.reads_response_body
+    if plain:
+        drop |= {"accept-encoding"}
+    fields, keyed = request.fields, route.keyed_fields
+    lines = [
+        line
+        for line, name in zip(fields.items, fields.lowered, strict=True)
+        if name not in drop and not _claims(name, keyed)
+    ]
+    if plain:
+        lines.append(IDENTITY)
+    return lines
 
 
 def upstream_trailers(upstream: Upstream, request: Request, trailers: Fields) -> Fields:
@@ -82,7 +133,7 @@ def upstream_trailers(upstream: Upstream, request: Request, trailers: Fields) ->
     None that a recipient which merges them could take for something the head says, or the
     upstream's header rules, or what stays at this hop.
     """
-    kept = (line for line in trailers if not _claims(line[0], ()))
+    kept = (line for line in trailers if not _claims(line[0].lower(), ()))
     edits = upstream.headers
     return Fields(kept).without(
         *(NOT_IN_TRAILERS | OVERRIDE_FIELDS | connection_options(request.fields)),
@@ -91,24 +142,22 @@ def upstream_trailers(upstream: Upstream, request: Request, trailers: Fields) ->
     )
 
 
-def _for_this_hop(fields: Fields, request: Request) -> Fields:
-    """With what a client may ask of this hop and Larder can do for it (RFC 9110 §7.6.1).
+def _for_this_hop(request: Request) -> Lines:
+    """What a client may ask of this hop and Larder can do for it (RFC 9110 §7.6.1).
 
     Not where the answer may be stored: these fields would shape it and are not in its key.
     """
-    options: list[tuple[str, str]] = []
+    options: Lines = []
     if takes_trailers(request.fields):
         options.append(("TE", "trailers"))
     if wanted := protocols(request):
         options.append(("Upgrade", ", ".join(wanted)))
-    if options:
-        names = ", ".join(name for name, _ in options)
-        fields = Fields((*fields.items, ("Connection", names), *options))
-    left = hops_left(request)
-    return one_hop_less(fields, left) if left else fields
+    if not options:
+        return options
+    return [("Connection", ", ".join(name for name, _ in options)), *options]
 
 
 def _claims(name: str, keyed: tuple[str, ...]) -> bool:
-    """Whether a field is such a claim; many servers read `_` in a name as `-`."""
-    plain = name.lower().replace("_", "-")
-    return (plain in CLAIMS or plain.startswith("x-forwarded")) and name.lower() not in keyed
+    """Whether a field is such a claim, in lower case; many servers read `_` in a name as `-`."""
+    plain = name.replace("_", "-")
+    return (plain in CLAIMS or plain.startswith("x-forwarded")) and name not in keyed

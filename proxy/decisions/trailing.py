@@ -38,7 +38,8 @@ def interim_fields(fields: Fields) -> Fields:
 
 def takes_trailers(request: Fields) -> bool:
     """Whether the sender of these fields keeps trailers: `TE: trailers` (RFC 9110 §10.1.4)."""
-    return any(each.lower() == "trailers" for each in split_list(request.get("te") or ""))
+    te = request.get("te")
+    return te is not None and any(each.lower() == "trailers" for each in split_list(te))
 
 
 def trailers_for(request: Fields, trailers: Fields) -> Fields:

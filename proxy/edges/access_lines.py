@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quote
 from operator import attrgetter
 from typing import Final
 
-from proxy.observing import Again
+from proxy.observing import Repeats
 from proxy.outcomes import ExchangeRecord
 from proxy.rules.prices import MICROS
 
@@ -57,11 +57,14 @@ def _second(epoch: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(epoch))
 
 
-@lru_cache(maxsize=4)
 def timestamp(at: float) -> str:
     """`at` (epoch seconds) as RFC 3339 in UTC with milliseconds."""
-    millis = int(at * 1000)
-    return f"{_second(millis // 1000)}.{millis % 1000:03d}Z"
+    return _millisecond(int(at * 1000))
+
+
+@lru_cache(maxsize=4)
+def _millisecond(epoch: int) -> str:
+    return f"{_second(epoch // 1000)}.{epoch % 1000:03d}Z"
 
 
 _FACTS: Final = (
@@ -97,9 +100,8 @@ def json_line(record: ExchangeRecord) -> bytes:
     """One access line as a JSON object; fields that do not apply are left out."""
     age = "" if record.age_s is None else f',"age_s":{record.age_s:.3f}'
     ttl = "" if record.ttl_s is None else f',"ttl_s":{record.ttl_s:.3f}'
-    what, end = _what(record), _end(record)
-    line = f'{{"time":"{timestamp(record.at)}{what}{age}{ttl},"duration_s":{record.duration_s:.6f}'
-    return f"{line}{end}".encode("ascii")
+    begin = f'{{"time":"{timestamp(record.at)}{_what(record)}{age}{ttl}'
+    return f'{begin},"duration_s":{record.duration_s:.6f}{_end(record)}'.encode("ascii")
 
 
 def _what(record: ExchangeRecord) -> str:
@@ -114,26 +116,28 @@ def _end(record: ExchangeRecord) -> str:
     key = f',"key":{quote(record.key)}' if record.key else ""
     session = f',"session":"{record.session}"' if record.session else ""
     sizes = f'"request_bytes":{record.request_bytes},"response_bytes":{record.response_bytes}'
-    return f"{upstream},{sizes}{key}{session}{_money(record)}}}\n"
+    money = _money(record) if record.unit else ""
+    return f"{upstream},{sizes}{key}{session}{money}}}\n"
 
 
 def _money(record: ExchangeRecord) -> str:
-    if not record.unit:
-        return ""
     cost, saved = record.cost / MICROS, record.saved / MICROS
     return f',"cost":{cost:.6f},"saved":{saved:.6f},"unit":{quote(record.unit)}'
 
 
-def json_lines(record: ExchangeRecord) -> Callable[[Again], bytes]:
-    """What makes the lines of hits that are like this one."""
-    form = "{" + f'"time":"%s{_escaped(_what(record))},"age_s":%.3f,"ttl_s":%.3f,"duration_s":%.6f'
-    form += _escaped(_end(record))
+def json_form(record: ExchangeRecord) -> bytes:
+    """The form of lines about hits that are like this one; `json_lines` fills it in."""
+    form = f'"time":"%b{_escaped(_what(record))},"age_s":%.3f,"ttl_s":%.3f,"duration_s":%b'
+    return ("{" + form + _escaped(_end(record))).encode("ascii")
 
-    def lines(again: Again) -> bytes:
-        times = (timestamp(again.at), again.age_s, again.ttl_s, again.duration_s)
-        return (form % times).encode("ascii") * again.times
 
-    return lines
+def json_lines(repeats: Repeats, forms: Sequence[bytes]) -> list[bytes]:
+    """The lines of more hits."""
+    at, duration = timestamp(repeats.at).encode("ascii"), b"%.6f" % repeats.duration_s
+    return [
+        form % (at, age, ttl, duration) * times
+        for form, (age, ttl, times) in zip(forms, repeats.hits, strict=True)
+    ]
 
 
 def _escaped(text: str) -> str:
@@ -167,12 +171,10 @@ def text_line(record: ExchangeRecord) -> bytes:
     return (" ".join(words) + "\n").encode()
 
 
-def text_lines(record: ExchangeRecord) -> Callable[[Again], bytes]:
+def text_lines(repeats: Repeats, records: Sequence[ExchangeRecord]) -> list[bytes]:
     """The same for a person, who does not read so many that it would count."""
-
-    def lines(again: Again) -> bytes:
-        at, age, ttl, duration, times = again
-        told = replace(record, at=at, age_s=age, ttl_s=ttl, duration_s=duration)
-        return text_line(told) * times
-
-    return lines
+    at, duration = repeats.at, repeats.duration_s
+    return [
+        text_line(replace(record, at=at, age_s=age, ttl_s=ttl, duration_s=duration)) * times
+        for record, (age, ttl, times) in zip(records, repeats.hits, strict=True)
+    ]

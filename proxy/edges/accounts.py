@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from operator import attrgetter
 from typing import Final
 
 from proxy.budgeting import EVERY_S, Budgets
@@ -47,7 +48,8 @@ class Accounts:
     @property
     def observers(self) -> tuple[Observer, ...]:
         """What counts each exchange."""
-        return Counts(self.ledger.count), Retells(self.hits.observe, self.hits.prepare)
+        hits = Retells(self.hits.observe, attrgetter("place"), self.hits.repeat)
+        return Counts(self.ledger.count), hits
 
     def adopt(self, config: Config) -> None:
         """Go by these rules from now on."""

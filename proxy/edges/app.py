@@ -8,6 +8,7 @@ under way is cut off before `drain_s` has passed.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import time
@@ -41,9 +42,7 @@ from proxy.turn import World
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
-    from proxy.client import BodySource, Reply
     from proxy.edges.settings import Settings
-    from proxy.messages import Request
     from proxy.rules.compiled import Config
     from proxy.rules.settings import Address, Tls
     from proxy.store.cache import Cache
@@ -53,6 +52,8 @@ log = logging.getLogger("larder")
 BACKLOG: Final = 1024
 FLUSH_S: Final = 5.0
 """How long queued writes to the shared store may take at the end."""
+YOUNG: Final = 10_000
+"""Objects made between two looks for garbage: more than the requests under way have in use."""
 
 
 class App:
@@ -72,7 +73,7 @@ class App:
         self._settings = settings
         self._env = env
         self._connector = Connector()
-        self._in_flight = 0
+        self._server: ProxyServer | None = None
         self._state = State.STARTING
         self._reloading = asyncio.Lock()
         self._dropped_log_lines: Callable[[], int] = lambda: 0
@@ -122,7 +123,7 @@ class App:
     def readings(self) -> Readings:
         """The numbers of this moment."""
         return Readings(
-            in_flight=self._in_flight + self.lane.telling.unsent,
+            in_flight=0 if self._server is None else self._server.in_flight,
             flights=len(self._flights),
             breakers={
                 name: worst_breaker(client) for name, client in self.exchange.world.clients.items()
@@ -169,13 +170,6 @@ class App:
 
     # -- its life
 
-    async def _handle(self, request: Request, body: BodySource, reply: Reply) -> None:
-        self._in_flight += 1
-        try:
-            await self.exchange.handle(request, body, reply)
-        finally:
-            self._in_flight -= 1
-
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[App]:
         """Serve until the context ends; then drain."""
@@ -215,8 +209,8 @@ class App:
 
     async def _start_proxy(self, stack: AsyncExitStack, address: Address, tls: Tls | None) -> str:
         scheme = "http" if tls is None else "https"
-        server = ProxyServer(
-            self._handle,
+        self._server = server = ProxyServer(
+            self.exchange.begin,
             scheme=scheme,
             refused=self.exchange.refused,
             budget=self._budget,
@@ -241,7 +235,7 @@ class App:
         self._state = State.DRAINING
         listener.close()
         server.pre_shutdown()
-        log.info("draining: %d requests under way", self._in_flight)
+        log.info("draining: %d requests under way", server.in_flight)
         await server.shutdown(self._settings.drain_s)
 
 
@@ -270,6 +264,8 @@ async def _run(settings: Settings, env: Mapping[str, str]) -> int:
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)  # nothing is loaded yet
     async with running(settings, env) as app:
+        gc.freeze()  # the program itself is no garbage: nobody needs to look at it again
+        gc.set_threshold(YOUNG)
         loop.add_signal_handler(signal.SIGHUP, lambda: tasks.spawn(app.reload(), "reload"))
         await stop.wait()
     return 1 if app.lost_invalidations else 0

@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 from aiohttp.http import HttpRequestParser
-from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
-from proxy.edges.heads import Heads
-from proxy.edges.lane import LONGEST, Lane
+from proxy.edges.heads import MAX_FIELDS, MAX_LINE, Heads, refusal
+from proxy.edges.lane import Lane
 from proxy.edges.requests import body_framing
-from proxy.edges.telling import Telling, Unsent
-from proxy.edges.wire import Payload
+from proxy.edges.telling import Telling
+from proxy.edges.underway import Received, UnderWay
+from proxy.edges.wire_body import NO_PAYLOAD, Payload
 from proxy.errors import ClientError, ClientGone
 from proxy.flow.framing import Framing, FramingError
 
@@ -33,10 +34,6 @@ if TYPE_CHECKING:
     from proxy.edges.wire import WireReply
     from proxy.flow.inbox import Inbox
 
-MAX_LINE = 64 * 1024
-"""Bytes of a request line or of one field line; a longer one is refused with 400."""
-
-MAX_FIELDS = 256
 KEEP_ALIVE_S = 75.0
 HALF_OPEN_S = 2.0
 """How long a client that ended its side is taken to be there while it is sent nothing.
@@ -48,12 +45,6 @@ READ_BUFFER = 64 * 1024
 MAX_QUEUE = 32
 """Requests parsed ahead of the one that is served; more of them pause the socket."""
 
-Received = tuple[RawRequestMessage | ClientError | Unsent, Payload]
-"""A request's head and body; in place of a head that is none the refusal.
-
-In place of one that the lane has answered, what is not sent yet of that.
-"""
-
 
 class ClientConnection(RequestHandler):
     """The receiving half of a connection; who serves its requests is the subclass's affair."""
@@ -61,7 +52,6 @@ class ClientConnection(RequestHandler):
     __slots__ = (
         *("_at_rest", "_body", "_client_ended", "_deaf", "_framing", "_half_open", "_hot_at"),
         *("_heads", "_is_draining", "_is_last", "_lane", "_queue", "_reply", "_tail", "_tunnel"),
-        "_whole",
     )
 
     def __init__(self, server: web.Server, lane: Lane | None = None) -> None:
@@ -84,7 +74,7 @@ class ClientConnection(RequestHandler):
             response_with_body=False,
             auto_decompress=False,
         )
-        self._queue: deque[Received] = deque()
+        self._queue: deque[tuple[Received, Payload]] = deque()
         self._tail = b""
         self._heads = Heads()
         self._framing: Framing | None = None
@@ -98,7 +88,6 @@ class ClientConnection(RequestHandler):
         self._half_open: asyncio.TimerHandle | None = None
         self._lane = lane if lane is not None and lane.max_bytes else None
         self._at_rest, self._hot_at = False, 0.0
-        self._whole: bytes | None = None
 
     def close_if_idle(self) -> None:
         """Drain: close unless a request is being served; a tunnel has no end to wait for."""
@@ -110,18 +99,20 @@ class ClientConnection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Answer a request that is known, or parse what came; drop it once nothing is served."""
-        if self._at_rest and self._lane is not None:
-            hot = None if self._paused else self._lane.take(data)
-            if hot is None:
+        if self._at_rest:
+            lane = None if self._paused else self._lane
+            hot = None if lane is None else lane.take(data)
+            if lane is None or hot is None:
                 self._take_first(data)
             else:
-                self._answer(hot, self._lane.telling)
+                self._answer(hot, lane.telling)
         elif self._tunnel is not None:
             if not self._tunnel.ended:
                 self._tunnel.put(data)
         elif not (self._deaf or self._force_close or self._close):
             self._tail = self._tail + data if self._tail else data
             self._parse()
+            self._wake()
 
     def _answer(self, hot: Hot, telling: Telling) -> None:
         if (transport := self.transport) is None:
@@ -134,13 +125,28 @@ class ClientConnection(RequestHandler):
         if self._paused:
             self._at_rest = False
             self._put(telling.held_up(hot))
+            self._wake()
 
     def _take_first(self, data: bytes) -> None:
-        """Parse what came while nothing was under way, and know a request that is all of it."""
+        """Parse what came while nothing was under way; a request that is all of it is begun now."""
         self._at_rest, self._tail = False, data
         self._parse()
-        alone = len(self._queue) == 1 and self._is_between and len(data) <= LONGEST
-        self._whole = data if alone else None
+        if len(self._queue) == 1 and self._is_between:
+            message, payload = self._queue[0]
+            if isinstance(message, RawRequestMessage):
+                self._queue.clear()
+                under_way = self._begin_alone(message, payload, data)
+                if under_way is None:
+                    self._at_rest = True
+                    return
+                self._put(under_way)
+        self._wake()
+
+    def _begin_alone(
+        self, message: RawRequestMessage, payload: Payload, data: bytes
+    ) -> UnderWay | None:
+        """Serve a request that is all of `data` as far as may be now; None if that was all."""
+        raise NotImplementedError
 
     @property
     def _is_between(self) -> bool:
@@ -174,7 +180,7 @@ class ClientConnection(RequestHandler):
                 return
             messages, _, _ = self._parser.feed_data(head)
         except HttpProcessingError as error:
-            self._refuse_head(_refusal(error, data))
+            self._refuse_head(refusal(error, data))
         except ClientError as error:
             self._refuse_head(error)
         else:
@@ -192,23 +198,24 @@ class ClientConnection(RequestHandler):
 
     def _take_request(self, message: RawRequestMessage) -> None:
         self._is_last = message.should_close or message.upgrade
-        self._framing = framing = body_framing(message)
-        self._body = self._payload()
+        framing = body_framing(message)
+        self._body = NO_PAYLOAD
         if framing is None:
             self._deaf = True  # it is refused, and nobody knows where the next one begins
-            self._body.end()
-        elif framing.complete:
-            self._framing = None
-            self._body.end()
+        elif not framing.complete:
+            self._framing, self._body = framing, self._payload()
         self._enqueue(message)
 
     def _enqueue(self, message: RawRequestMessage | ClientError) -> None:
         self._request_count += 1
         self._put(message)
 
-    def _put(self, message: RawRequestMessage | ClientError | Unsent) -> None:
+    def _put(self, message: Received) -> None:
         self._queue.append((message, self._body))
-        if self._waiter is not None and not self._waiter.done():
+
+    def _wake(self) -> None:
+        """Let the request loop go on if there is something for it to do."""
+        if self._queue and self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     def _take_body(self, framing: Framing) -> None:
@@ -223,7 +230,7 @@ class ClientConnection(RequestHandler):
             self._body.trailers = framing.trailers
             self._body.end()
 
-    def _take_next(self) -> Received:
+    def _take_next(self) -> tuple[Received, Payload]:
         """The next request to serve; makes room for another."""
         received = self._queue.popleft()
         self._parse()
@@ -287,14 +294,3 @@ class ClientConnection(RequestHandler):
         if self._half_open is not None:
             self._half_open.cancel()
         super().connection_lost(exc)
-
-
-def _refusal(error: HttpProcessingError, data: bytes) -> ClientError:
-    """The answer to a head the parser refused. Quotes nothing of it (RFC 9110 §15.5)."""
-    if isinstance(error, LineTooLong):
-        if b"\r\n" not in data[:MAX_LINE]:
-            return ClientError(414, f"the request target is longer than {MAX_LINE} bytes")
-        return ClientError(431, f"a field is longer than {MAX_LINE} bytes")
-    if "Too many headers" in error.message:
-        return ClientError(431, f"there are more than {MAX_FIELDS} fields")
-    return ClientError(400, "the request is not valid HTTP")

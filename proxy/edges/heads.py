@@ -1,9 +1,10 @@
 """Cuts what a client sends into the heads that the parser is given, whatever their method.
 
-Bytes in, bytes out: no socket, no parser. Invariants: the parser gets one head and nothing
-behind it; any token is a method (RFC 9110 §9.1, §16.1), so in place of one that the parser may
-not know it gets POST, which means nothing for how a head is read; every other byte it gets as
-it came. Where a head ends, and its body with it, never depends on the method.
+Bytes in, bytes out: no socket, no parser; only what that says of a head that it refuses.
+Invariants: the parser gets one head and nothing behind it; any token is a method (RFC 9110
+§9.1, §16.1), so in place of one that the parser may not know it gets POST, which means nothing
+for how a head is read; every other byte it gets as it came. Where a head ends, and its body
+with it, never depends on the method.
 """
 
 from __future__ import annotations
@@ -11,15 +12,25 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+
 from proxy.errors import ClientError
+
+MAX_LINE: Final = 64 * 1024
+"""Bytes of a request line or of one field line; a longer one is refused with 400."""
+
+MAX_FIELDS: Final = 256
 
 MAX_METHOD: Final = 64
 """Bytes of a method; a longer one is refused with 501 (RFC 9112 §3)."""
 
-_AS_THEY_ARE: Final = frozenset(
-    {b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"CONNECT"}
-)
-"""What the parser is told. CONNECT and OPTIONS have targets of their own (RFC 9112 §3.2)."""
+_KNOWN: Final = {
+    name.encode(): name
+    for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT")
+}
+"""What the parser is told as it is. CONNECT and OPTIONS have targets of their own (§3.2)."""
+
+_LONGEST_KNOWN: Final = max(map(len, _KNOWN))
 
 _STAND_IN: Final = b"POST"
 _METHOD: Final = re.compile(rb"([!#$%%&'*+.^_`|~0-9A-Za-z-]{1,%d})(.?)" % MAX_METHOD, re.DOTALL)
@@ -65,6 +76,10 @@ class Heads:
 
     def _begin(self, data: bytes) -> bytes:
         """The head from its method on, which the parser knows; b"" while that is not whole."""
+        end = data.find(b" ", 0, _LONGEST_KNOWN + 1)
+        if end > 0 and not self._held and data[:end] in _KNOWN:
+            self.method = _KNOWN[data[:end]]
+            return data
         data = (self._held + data).lstrip(b"\r\n")  # empty lines before it (RFC 9112 §2.2)
         self._held = b""
         if not data:
@@ -81,4 +96,15 @@ class Heads:
                 raise ClientError(501, f"the method is longer than {MAX_METHOD} bytes")
             raise ClientError(400, "the request is not valid HTTP")
         self.method = method.decode("ascii")
-        return data if method in _AS_THEY_ARE else _STAND_IN + data[len(method) :]
+        return data if method in _KNOWN else _STAND_IN + data[len(method) :]
+
+
+def refusal(error: HttpProcessingError, data: bytes) -> ClientError:
+    """The answer to a head the parser refused. Quotes nothing of it (RFC 9110 §15.5)."""
+    if isinstance(error, LineTooLong):
+        if b"\r\n" not in data[:MAX_LINE]:
+            return ClientError(414, f"the request target is longer than {MAX_LINE} bytes")
+        return ClientError(431, f"a field is longer than {MAX_LINE} bytes")
+    if "Too many headers" in error.message:
+        return ClientError(431, f"there are more than {MAX_FIELDS} fields")
+    return ClientError(400, "the request is not valid HTTP")

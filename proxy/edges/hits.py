@@ -7,12 +7,12 @@ never wrong by more than what instances have not told yet.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Final
 
 from proxy.errors import StoreError
-from proxy.observing import Again
+from proxy.observing import Repeats
 from proxy.outcomes import SERVED, ExchangeRecord, Outcome
 from proxy.store.base import Spawn
 from proxy.store.notes import Notes
@@ -35,28 +35,25 @@ class Hits:
         """Begin to pass on what is counted."""
         self._tally.start()
 
-    def observe(self, record: ExchangeRecord, times: int = 1) -> None:
-        """Count a hit, or so many of the same answer."""
+    def observe(self, record: ExchangeRecord) -> None:
+        """Count a hit."""
         place = record.place
         outcome = record.outcome
         if place and (outcome is _HIT or outcome in SERVED) and not record.background:
             new = self._new
             if place in new:
+                new[place] += 1
+            elif len(new) < MAX_KEYS:
+                new[place] = 1
+
+    def repeat(self, repeats: Repeats, places: Sequence[bytes]) -> None:
+        """Count more hits of these answers."""
+        new = self._new
+        for place, (_, _, times) in zip(places, repeats.hits, strict=True):
+            if place in new:
                 new[place] += times
             elif len(new) < MAX_KEYS:
                 new[place] = times
-
-    def prepare(self, record: ExchangeRecord) -> Callable[[Again], None]:
-        """What counts more hits of the same answer."""
-        place = record.place
-
-        def count(again: Again) -> None:
-            if place in self._new:
-                self._new[place] += again.times
-            else:
-                self.observe(record, again.times)
-
-        return count
 
     def fold(self) -> None:
         """Hand what is new to the tally."""

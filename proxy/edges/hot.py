@@ -17,16 +17,17 @@ from typing import TYPE_CHECKING, Final, Self
 
 from proxy.caching.dates import format_http_date
 from proxy.decisions.delivery import client_fields, member
+from proxy.dressing import Dressed
 from proxy.edges.wire import counted_head
 from proxy.fields import Fields
-from proxy.rules.jwt import steps
+from proxy.rules.jwt import spell
 from proxy.store.memory import Slot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from proxy.client import Reply
     from proxy.messages import StoredResponse
-    from proxy.observing import Again
     from proxy.outcomes import ExchangeRecord
     from proxy.visit import Visit
 
@@ -82,6 +83,17 @@ class Form:
         return self.template % {b"age": int(age), b"ttl": math.floor(ttl), b"date": date}
 
 
+def edits_of(reply: Reply) -> list[Edit] | None:
+    """What is done to the head on its way out, the last first; None if it is never the same."""
+    edits: list[Edit] = []
+    while isinstance(reply, Dressed):
+        if not reply.repeats:
+            return None
+        edits.append(reply.edit)
+        reply = reply.reply
+    return edits
+
+
 def form_of(visit: Visit, stored: StoredResponse, edits: Sequence[Edit], now: float) -> Form | None:
     """The form of the head that the driver gives to this visit; None if there is none."""
     story = visit.story()
@@ -123,11 +135,13 @@ class Hot:
     """A request that is answered from here. Times are epoch seconds.
 
     `head` (with a small body behind it) and `body` are the answer from `since` to `until`.
-    `count` hits since `at` wait to be told.
+    `count` hits since `at` wait to be told, `forms` are what those who retell made of one.
+    `exact` are the requests that come again as they are.
     """
 
     __slots__ = (
-        *("again", "alike", "at", "begins", "body", "count", "ends", "form", "head", "held"),
+        *("alike", "at", "begins", "body", "count", "ends", "exact", "form", "head"),
+        *("forms", "held"),
         *("initial_age", "lifetime", "marker", "place", "received_at", "record", "since"),
         *("size", "until"),
     )
@@ -146,15 +160,14 @@ class Hot:
         self.form, self.record = form, record
         self.initial_age, self.received_at = stored.initial_age, stored.response_time
         self.lifetime = stored.lifetime
-        moments = steps(visit.request.fields.get("authorization"))
-        self.begins = max((at for at in moments if at <= visit.began_at), default=-math.inf)
-        self.ends = min((at for at in moments if at > visit.began_at), default=math.inf)
+        self.begins, self.ends = spell(visit.request.fields.get("authorization"), visit.began_at)
         self.head = self.body = b""
         self.since, self.until = math.inf, -math.inf
         self.at = 0.0
         self.count = 0
+        self.exact: list[bytes] = []
         self.alike: Alike = Alike(record)
-        self.again: tuple[Callable[[Again], None], ...] = ()
+        self.forms: tuple[object, ...] = ()
         joined = len(stored.body) if len(stored.body) <= _JOINED else 0
         self.size = _TAKES + 2 * len(held.request) + 2 * len(form.template) + joined
 
@@ -164,16 +177,15 @@ class Hot:
 
     def render(self, stored: StoredResponse, now: float) -> bool:
         """Make the answer as it is at `now`; whether it is one that is fresh."""
-        age, ttl = stored.age(now), stored.ttl(now)
+        age, body = self.age(now), stored.body
+        ttl = self.lifetime - age
         if ttl <= 0 or not self.begins <= now < self.ends:
             return False
         head = self.form.at(now, age, ttl)
-        if len(stored.body) <= _JOINED:
-            self.head = head + stored.body
+        if len(body) <= _JOINED:
+            self.head = head + body
         else:
-            self.head, self.body = head, stored.body
-        changes = [1 - age % 1, ttl % 1, ttl]
-        if self.form.own_date:
-            changes.append(1 - now % 1)
-        self.since, self.until = now, min(now + min(changes) - _TINY_S, self.ends)
+            self.head, self.body = head, body
+        lasts = min(1 - age % 1, ttl % 1, ttl, 1 - now % 1 if self.form.own_date else 1.0)
+        self.since, self.until = now, min(now + lasts - _TINY_S, self.ends)
         return True

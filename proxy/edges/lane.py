@@ -1,10 +1,11 @@
-"""The hot lane: requests seen before, byte for byte, whose answers are fresh in memory.
+"""The hot lane: requests like those seen before, whose answers are fresh in memory.
 
 What it may answer is decided on the slow path alone: the driver notes a hit, the connection
 offers the bytes of the request it was for, and the same bytes are answered from here on while
-the same slots stand in memory. It knows no rule and no part of an HTTP request. Invariants: an
-answer is, byte for byte, what the slow path would send now, and it is told of just the same
-(telling.py); bounded in bytes; nothing of it outlives the rules.
+the same slots stand in memory; so are those that differ only in fields which matter to nobody
+(folding.py). It knows no rule and no part of an HTTP request. Invariants: an answer is, byte
+for byte, what the slow path would send now, and it is told of just the same (telling.py);
+bounded in bytes; nothing of it outlives the rules.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from proxy.decisions.repeating import LARGEST, repeats
-from proxy.dressing import Dressed
-from proxy.edges.hot import Alike, Edit, Held, Hot, form_of
+from proxy.edges.folding import Folding
+from proxy.edges.hot import Alike, Held, Hot, edits_of, form_of
+from proxy.edges.sightings import Sightings
 from proxy.edges.telling import Telling
+from proxy.messages import Variants
 from proxy.outcomes import Outcome, Tier
+from proxy.rules.heeded import heeded
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -35,15 +39,23 @@ if TYPE_CHECKING:
 LONGEST: Final = 16 << 10
 """Bytes of a request that may be remembered."""
 
-_SIGHTINGS: Final = 8192
-"""Requests of which it is known that they came before; there are two such sets."""
-
 _GROUPS: Final = 1024
+_MOST_EXACT: Final = 64
+"""Requests of one Hot that are found as they came, without folding."""
+
+_EXACT_TAKES: Final = 240
+"""Bytes it takes to find one so, besides the request."""
+
+_MOST_VARYING: Final = 64
+"""Names of fields that answers vary by; what varies by more is left to the driver."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneStatus:
-    """The lane in numbers: `requests` it knows take `size_bytes`, `waiting` clients do not read."""
+    """The lane in numbers: `requests` it knows take `size_bytes`, `waiting` clients do not read.
+
+    Those that differ only in what does not matter are one.
+    """
 
     hits: int = 0
     requests: int = 0
@@ -83,9 +95,11 @@ class Lane:
         self._cache = cache
         self._standing = cache.standing
         self._clock = clock
-        self._table: OrderedDict[bytes, Hot] = OrderedDict()
-        self._seen: set[int] = set()
-        self._seen_before: set[int] = set()
+        self._table: OrderedDict[bytes, Hot] = OrderedDict()  # by folded request
+        self._exact: dict[bytes, Hot] = {}  # by those of them that came as they are before
+        self._folding = Folding(())
+        self._varying = frozenset[str]()
+        self._sightings = Sightings()
         self._groups: dict[ExchangeRecord, Alike] = {}
         self._noted: Noted | None = None
         self._world: World | None = None
@@ -102,16 +116,24 @@ class Lane:
     def adopt(self, world: World) -> None:
         """These rules are in force now: forget all that was learnt under others."""
         self._world = world if self.max_bytes else None
-        self._table.clear()
         self._groups.clear()
         self._noted = None
+        self._fold_by(frozenset())
+
+    def _fold_by(self, varying: frozenset[str]) -> None:
+        """What answers vary by matters from here on; what was folded without is forgotten."""
+        self._varying = varying
+        if self._world is not None:
+            self._folding = Folding(heeded(self._world.config.router) | varying)
+        self._table.clear()
+        self._exact.clear()
         self.bytes = 0
 
     # -- answering
 
     def take(self, request: bytes) -> Hot | None:
         """What answers this request now, counted as a hit; None: ask the driver."""
-        hot = self._table.get(request)
+        hot = self._exact.get(request) or self._alike_of(request)
         if hot is None:
             return None
         now = self._clock()
@@ -124,6 +146,33 @@ class Lane:
             self.telling.first(hot, now)
         hot.count += 1
         return hot
+
+    def _alike_of(self, request: bytes) -> Hot | None:
+        """What answers requests that say the same."""
+        if not self._table or len(request) > LONGEST:
+            return None
+        hot = self._table.get(self._folding.fold(request))
+        if hot is not None and self._sightings.before(request):
+            self._keep_exact(request, hot)
+        return hot
+
+    def _keep_exact(self, request: bytes, hot: Hot) -> None:
+        if len(hot.exact) == _MOST_EXACT:
+            self._forget_exact(hot)
+        hot.exact.append(request)
+        self._exact[request] = hot
+        self._resize(hot, len(request) + _EXACT_TAKES)
+        self._trim()
+
+    def _forget_exact(self, hot: Hot) -> None:
+        for request in hot.exact:
+            del self._exact[request]
+            self._resize(hot, -len(request) - _EXACT_TAKES)
+        hot.exact.clear()
+
+    def _resize(self, hot: Hot, change: int) -> None:
+        hot.size += change
+        self.bytes += change
 
     def _led(self, hot: Hot, now: float) -> bool:
         """Whether a look-up would still come to this variant."""
@@ -151,27 +200,33 @@ class Lane:
     def offer(self, data: bytes, request: Request, head: bytes) -> None:
         """`data` was all of `request`, and was answered with `head` and a stored body."""
         noted, self._noted = self._noted, None
-        if noted is None or noted.turn.visit.request is not request or data in self._table:
+        if noted is None or noted.turn.visit.request is not request or not self._heeds(noted):
             return
-        if self._has_seen(data):
-            hot = self._made(data, noted)
+        folded = self._folding.fold(data) if self._folding.learn(data) else data
+        if folded not in self._table and self._sightings.before(folded):
+            hot = self._made(folded, noted)
             stored, now = noted.stored, self._clock()
             if hot is not None and hot.render(stored, now) and hot.head.startswith(head):
-                self._keep(data, hot)
+                self._keep(folded, hot)
 
-    def _has_seen(self, data: bytes) -> bool:
-        """Whether it came before: what comes once, and carries a number of its own, is not kept."""
-        mark = hash(data)
-        if mark in self._seen or mark in self._seen_before:
+    def _heeds(self, noted: Noted) -> bool:
+        """Whether what told this answer from the others to its key is not folded away."""
+        if noted.key.digest == noted.sight.place.digest:
             return True
-        self._seen.add(mark)
-        if len(self._seen) >= _SIGHTINGS:
-            self._seen_before, self._seen = self._seen, set()
-        return False
+        marker = self._standing(noted.key.digest)
+        if marker is None or not isinstance(marker.found.entry, Variants):
+            return False
+        names = marker.found.entry.names
+        if not self._folding.heeds(names):
+            varying = self._varying.union(names)
+            if len(varying) > _MOST_VARYING:
+                return False
+            self._fold_by(varying)
+        return True
 
     def _made(self, data: bytes, noted: Noted) -> Hot | None:
         turn, place = noted.turn, noted.sight.place.digest
-        edits = _edits(turn)
+        edits = edits_of(turn.reply)
         route, sessions = turn.match.route, turn.world.config.sessions
         if edits is None or not repeats(route, sessions, turn.visit.request, noted.stored):
             return None
@@ -190,19 +245,23 @@ class Lane:
         return hot
 
     def _keep(self, data: bytes, hot: Hot) -> None:
-        hot.again, hot.alike = self.telling.prepare(hot.record), self._alike(hot.record)
+        hot.alike = self._alike(hot.record)
         self._table[data] = hot
         self.bytes += hot.size
+        self._trim()
+
+    def _trim(self) -> None:
         while self.bytes > self.max_bytes:
             self._drop(next(iter(self._table.values())).held)
 
-    def _used(self, hot: Hot) -> None:
-        """It was hit: least recently used is something else, here and in memory."""
-        if hot.held.request in self._table:
-            self._table.move_to_end(hot.held.request)
-        if hot.marker is not None:
-            self._cache.touch(hot.marker[0])
-        self._cache.touch(hot.place)
+    def _used(self, hots: Sequence[Hot]) -> None:
+        """They were hit: least recently used is something else, here and in memory."""
+        table = self._table
+        for hot in hots:
+            if hot.held.request in table:
+                table.move_to_end(hot.held.request)
+        self._cache.touch([hot.marker[0] for hot in hots if hot.marker is not None])
+        self._cache.touch([hot.place for hot in hots])
 
     def _alike(self, record: ExchangeRecord) -> Alike:
         common = replace(
@@ -224,15 +283,5 @@ class Lane:
         hot = self._table.get(held.request)
         if hot is not None and (hot.held is held or (hot.marker and hot.marker[1] is held)):
             del self._table[held.request]
+            self._forget_exact(hot)
             self.bytes -= hot.size
-
-
-def _edits(turn: Turn) -> list[Edit] | None:
-    """What is done to the head on its way out, the last first; None if it is never the same."""
-    edits, reply = [], turn.reply
-    while isinstance(reply, Dressed):
-        if not reply.repeats:
-            return None
-        edits.append(reply.edit)
-        reply = reply.reply
-    return edits

@@ -36,15 +36,16 @@ class LineWriter:
     def write(self, line: bytes, count: int = 1) -> None:
         """Queue a line, or so many, newlines included; never blocks on the descriptor."""
         with self._lock:
-            if self._closed or self._size + len(line) > self._limit:
+            size = self._size + len(line)
+            if self._closed or size > self._limit:
                 self.dropped += count
                 return
+            self._size = size
             self._lines.append(line)
-            self._size += len(line)
-            size, first = self._size, len(self._lines) == 1
+            first = len(self._lines) == 1
         if first:
             self._waiting.set()
-        if size > _EAGER_BYTES:
+        if size > _EAGER_BYTES and not self._hurry.is_set():
             self._hurry.set()
 
     def close(self, timeout: float = 2.0) -> None:

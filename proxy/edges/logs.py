@@ -12,14 +12,21 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Final
 
-from proxy.edges.access_lines import json_line, json_lines, text_line, text_lines, timestamp
+from proxy.edges.access_lines import (
+    json_form,
+    json_line,
+    json_lines,
+    text_line,
+    text_lines,
+    timestamp,
+)
 from proxy.edges.linewriter import LineWriter
 from proxy.edges.redact import redact_text
-from proxy.observing import Again, Counts, Observer, Retells
+from proxy.observing import Again, Counts, F, Observer, Repeats, Retells
 from proxy.outcomes import ExchangeRecord
 
 AUDIT: Final = "larder.audit"
@@ -46,12 +53,6 @@ PROGRAM_FIELDS: Final[dict[str, str]] = {
 _ACCESS_LINE: Final[dict[LogFormat, Callable[[ExchangeRecord], bytes]]] = {
     LogFormat.JSON: json_line,
     LogFormat.TEXT: text_line,
-}
-
-
-_ACCESS_LINES: Final[dict[LogFormat, Callable[[ExchangeRecord], Callable[[Again], bytes]]]] = {
-    LogFormat.JSON: json_lines,
-    LogFormat.TEXT: text_lines,
 }
 
 
@@ -86,6 +87,10 @@ class _WriterHandler(logging.Handler):
         self._writer.write((self.format(record) + "\n").encode(errors="backslashreplace"))
 
 
+def _itself(record: ExchangeRecord) -> ExchangeRecord:
+    return record
+
+
 def _silent(record: ExchangeRecord, again: Again) -> None:
     """Access lines are of level `info`; above it there are none."""
 
@@ -105,31 +110,30 @@ class Logs:
         form = form or (LogFormat.TEXT if os.isatty(stdout) else LogFormat.JSON)
         self._access = LineWriter(stdout)
         self._program = LineWriter(stderr)
-        self._line, self._lines = _ACCESS_LINE[form], _ACCESS_LINES[form]
-        self._gathered: list[bytes] = []
+        self._line = _ACCESS_LINE[form]
         self._handler = _WriterHandler(self._program)
         self._handler.setFormatter(_JsonFormatter() if form is LogFormat.JSON else _TextFormatter())
         logging.root.addHandler(self._handler)
         logging.root.setLevel(level)
         # What operators did is told at every level.
         logging.getLogger(AUDIT).setLevel(logging.INFO)
-        self.access: Observer = (
-            Retells(self._write, self._prepared, self._flush)
-            if level <= logging.INFO
-            else Counts(_silent)
-        )
+        self.access: Observer = Counts(_silent)
+        if level <= logging.INFO and form is LogFormat.JSON:
+            self.access = Retells(self._write, json_form, self._rewrite(json_lines))
+        elif level <= logging.INFO:
+            self.access = Retells(self._write, _itself, self._rewrite(text_lines))
 
     def _write(self, record: ExchangeRecord) -> None:
         self._access.write(self._line(record))
 
-    def _prepared(self, record: ExchangeRecord) -> Callable[[Again], None]:
-        lines = self._lines(record)
-        return lambda again: self._gathered.append(lines(again))
+    def _rewrite(
+        self, lines: Callable[[Repeats, Sequence[F]], list[bytes]]
+    ) -> Callable[[Repeats, Sequence[F]], None]:
+        def write(repeats: Repeats, forms: Sequence[F]) -> None:
+            several = b"".join(lines(repeats, forms))
+            self._access.write(several, several.count(b"\n"))
 
-    def _flush(self) -> None:
-        lines = b"".join(self._gathered)
-        self._gathered.clear()
-        self._access.write(lines, lines.count(b"\n"))
+        return write
 
     @property
     def dropped(self) -> int:

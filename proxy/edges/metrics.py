@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import platform
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 from typing import Final
@@ -26,7 +27,7 @@ from prometheus_client.registry import Collector
 
 from proxy.edges.families import METRICS, Labels
 from proxy.observing import Again, Counts, Observer
-from proxy.outcomes import ExchangeRecord, Tier
+from proxy.outcomes import ExchangeRecord, Reason, Tier
 
 Sample = tuple[str, Labels, float]
 """One value read at a scrape: the metric's name, its labels in order, the number."""
@@ -56,50 +57,50 @@ class _Histogram:
 class _Series:
     """What is counted of every exchange with one route and outcome."""
 
-    __slots__ = ("duration", "response_bytes", "statuses")
+    __slots__ = ("duration", "reasons", "response_bytes", "statuses", "tiers")
 
     def __init__(self) -> None:
         self.duration = _Histogram()
         self.response_bytes = 0
-        self.statuses: dict[int, int] = {}
+        self.statuses: dict[int, int] = defaultdict(int)
+        self.tiers: dict[Tier, int] = defaultdict(int)
+        self.reasons: dict[Reason, int] = defaultdict(int)
 
     def add(self, record: ExchangeRecord, again: Again) -> None:
-        status = record.status // 100
-        self.statuses[status] = self.statuses.get(status, 0) + again.times
-        self.duration.observe(again.duration_s, again.times)
-        self.response_bytes += record.response_bytes * again.times
+        status, tier, reason, times = record.status // 100, record.tier, record.reason, again.times
+        self.statuses[status] += times
+        self.duration.observe(again.duration_s, times)
+        self.response_bytes += record.response_bytes * times
+        if tier is not None:
+            self.tiers[tier] += times
+        if reason is not None:
+            self.reasons[reason] += times
 
 
 class _Counted(Collector):
     """Counts records and operations; turns the counts into families at a scrape."""
 
     def __init__(self) -> None:
-        self._series: dict[tuple[str, str], _Series] = {}
-        self._upstream: dict[str, _Histogram] = {}
-        self._operations: dict[tuple[str, str], _Histogram] = {}
-        self._counts: dict[tuple[str, Labels], int] = {}
+        self._series: dict[tuple[str, str], _Series] = defaultdict(_Series)
+        self._upstream: dict[str, _Histogram] = defaultdict(_Histogram)
+        self._operations: dict[tuple[str, str], _Histogram] = defaultdict(_Histogram)
+        self._upstream_statuses: dict[tuple[str, int], int] = defaultdict(int)
+        self._stored: dict[str, int] = defaultdict(int)
+        self._counts: dict[tuple[str, Labels], int] = defaultdict(int)
 
     def operation(self, tier: Tier, op: str, result: str, seconds: float) -> None:
         self._count("larder_store_operations_total", tier, op, result)
-        self._operations.setdefault((tier, op), _Histogram()).observe(seconds)
+        self._operations[tier, op].observe(seconds)
 
     def observe(self, record: ExchangeRecord, again: Again) -> None:
         if record.background:
             self._observe_upstream(record)
             return
         key = (record.route, record.outcome)
-        series = self._series.get(key)
-        if series is None:
-            series = self._series[key] = _Series()
-        series.add(record, again)
-        times = again.times
-        if record.tier is not None:
-            self._count("larder_hits_total", record.route, record.tier, by=times)
-        if record.reason is not None:
-            self._count("larder_reasons_total", *key, record.reason, by=times)
+        self._series[key].add(record, again)
         if record.request_bytes:
             name = "larder_request_body_bytes_total"
-            self._count(name, record.route, by=record.request_bytes * times)
+            self._count(name, record.route, by=record.request_bytes * again.times)
         if record.aborted:
             self._count("larder_aborted_total", record.route)
         if record.collapsed:
@@ -111,18 +112,16 @@ class _Counted(Collector):
         """Count the upstream call that was this exchange's own."""
         route = record.route
         if record.upstream_s is not None:
-            self._upstream.setdefault(route, _Histogram()).observe(record.upstream_s)
+            self._upstream[route].observe(record.upstream_s)
         if record.upstream_status is not None:
-            kind = f"{record.upstream_status // 100}xx"
-            self._count("larder_upstream_responses_total", route, kind)
+            self._upstream_statuses[route, record.upstream_status // 100] += 1
         if record.stored:
-            self._count("larder_stored_total", route)
+            self._stored[route] += 1
         if record.not_stored is not None:
             self._count("larder_not_stored_total", route, record.not_stored)
 
     def _count(self, name: str, *labels: str, by: int = 1) -> None:
-        key = (name, labels)
-        self._counts[key] = self._counts.get(key, 0) + by
+        self._counts[name, labels] += by
 
     def collect(self) -> Iterator[Metric]:
         yield from _families(self._samples())
@@ -134,10 +133,21 @@ class _Counted(Collector):
         yield _histograms("larder_store_operation_duration_seconds", operations)
 
     def _samples(self) -> Iterator[Sample]:
+        hits: dict[Labels, int] = {}
         for key, series in list(self._series.items()):
             yield "larder_response_body_bytes_total", key, series.response_bytes
             for status, count in list(series.statuses.items()):
                 yield "larder_requests_total", (*key, f"{status}xx"), count
+            for reason, count in list(series.reasons.items()):
+                yield "larder_reasons_total", (*key, reason), count
+            for tier, count in list(series.tiers.items()):
+                hits[key[0], tier] = hits.get((key[0], tier), 0) + count
+        for labels, count in hits.items():
+            yield "larder_hits_total", labels, count
+        for (route, status), count in list(self._upstream_statuses.items()):
+            yield "larder_upstream_responses_total", (route, f"{status}xx"), count
+        for route, count in list(self._stored.items()):
+            yield "larder_stored_total", (route,), count
         for (name, labels), count in list(self._counts.items()):
             yield name, labels, count
 

@@ -22,35 +22,48 @@ if TYPE_CHECKING:
 
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(:\d*)?")
 _ABSOLUTE = re.compile(r"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
-_VERSIONS = {(1, 0), (1, 1)}
+_BETWEEN_US = frozenset({"expect", "content-length", "transfer-encoding", "connection"})
+"""Fields about this connection and how the request comes in; most requests have none."""
+
+_VERSIONS = {(1, 0): (1, 0), (1, 1): (1, 1)}
+NO_BODY = Counted(0)
+"""Complete as it is."""
+
 _LENGTH = re.compile(r"[0-9]{1,18}")
 
 
-def parse_request(
-    message: RawRequestMessage, scheme: str, peer: object
-) -> tuple[Request, int | None]:
+def parse_request(message: RawRequestMessage, scheme: str, peer: str) -> tuple[Request, int | None]:
     """The request and its body's length (None: chunked, 0: no body). Raises ClientError."""
-    fields = Fields.from_raw(message.raw_headers)
-    text = message.path.encode("utf-8", "surrogateescape").decode("latin-1")
-    version = (message.version.major, message.version.minor)
-    if version not in _VERSIONS:
+    fields, text = Fields.from_raw(message.raw_headers), message.path
+    if not text.isascii():
+        text = text.encode("utf-8", "surrogateescape").decode("latin-1")
+    version = _VERSIONS.get(message.version)
+    if version is None:
         raise ClientError(505, "this listener speaks HTTP/1.1 and HTTP/1.0")
     host = _host(fields, version)
     target, authority = _origin_form(message.method, text, host)
-    expectation = fields.get("expect")
-    if expectation is not None and expectation.lower() != "100-continue":
-        raise ClientError(417, f"the expectation is not one this proxy meets: {expectation[:40]!r}")
+    length: int | None = 0
+    if not _BETWEEN_US.isdisjoint(fields.lowered):
+        _meet_expectation(fields)
+        length = _body_length(fields, version)
+        fields = _without_private(fields)
     request = Request(
         method=message.method,
         target=target,
         authority=authority,
         scheme=scheme,
-        fields=_without_private(fields),
-        body=None,
-        peer=_address(peer),
+        fields=fields,
+        body=b"" if length == 0 else None,
+        peer=peer,
         version=version,
     )
-    return request, _body_length(fields, version)
+    return request, length
+
+
+def _meet_expectation(fields: Fields) -> None:
+    expectation = fields.get("expect")
+    if expectation is not None and expectation.lower() != "100-continue":
+        raise ClientError(417, f"the expectation is not one this proxy meets: {expectation[:40]!r}")
 
 
 def _without_private(fields: Fields) -> Fields:
@@ -58,23 +71,24 @@ def _without_private(fields: Fields) -> Fields:
 
     Before anything is keyed: what does not go up must not select an answer.
     """
-    options = connection_options(fields) & fields.names()
-    private = options - HOP_BY_HOP
+    if "connection" not in fields:
+        return fields
+    private = (connection_options(fields) & fields.names()) - HOP_BY_HOP
     return fields.without(*private) if private else fields
 
 
 def _host(fields: Fields, version: tuple[int, int]) -> str:
     """The one valid Host (RFC 9112 §3.2)."""
-    hosts = fields.get_all("host")
-    if len(hosts) > 1:
+    if fields.lowered.count("host") > 1:
         raise ClientError(400, "more than one Host field")
-    if not hosts:
+    host = fields.get("host")
+    if host is None:
         if version >= (1, 1):
             raise ClientError(400, "no Host field")
         return ""
-    if not _AUTHORITY.fullmatch(hosts[0]):
+    if not _AUTHORITY.fullmatch(host):
         raise ClientError(400, "the Host field is not a host and port")
-    return hosts[0]
+    return host
 
 
 def _origin_form(method: str, text: str, host: str) -> tuple[str, str]:
@@ -131,10 +145,11 @@ def body_framing(message: RawRequestMessage) -> Framing | None:
         sound = not lengths and version >= (1, 1)
         return Chunked() if sound and _is_chunked(headers.getall("Transfer-Encoding")) else None
     if not lengths:
-        return Counted(0)
+        return NO_BODY
     sound = len(lengths) == 1 and _LENGTH.fullmatch(lengths[0]) is not None
     return Counted(int(lengths[0])) if sound else None
 
 
-def _address(peer: Any) -> str:  # noqa: ANN401 - a socket address: tuple, text or None
+def address_of(peer: Any) -> str:  # noqa: ANN401 - a socket address: tuple, text or None
+    """The address as requests and logs have it, without the port."""
     return str(peer[0]) if isinstance(peer, tuple) and peer else ""

@@ -16,10 +16,14 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from proxy.caching.cache_status import render
+from proxy.client import finish
 from proxy.edges.connection import ClientConnection
-from proxy.edges.requests import parse_request
+from proxy.edges.lane import LONGEST, Lane
+from proxy.edges.requests import address_of, parse_request
 from proxy.edges.telling import Unsent
-from proxy.edges.wire import WireBody, WireReply
+from proxy.edges.underway import Received, UnderWay
+from proxy.edges.wire import WireReply
+from proxy.edges.wire_body import WireBody
 from proxy.errors import ClientError, ClientGone
 from proxy.fields import Fields
 from proxy.flow.budget import Budget
@@ -27,15 +31,15 @@ from proxy.outcomes import Refusal
 from proxy.problem import CONTENT_TYPE, problem
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from aiohttp.http_parser import RawRequestMessage
 
-    from proxy.edges.lane import Lane
-    from proxy.edges.wire import Payload
+    from proxy.begun import Begun
+    from proxy.edges.wire_body import Payload
     from proxy.messages import Request
 
-    Handler = Callable[[Request, WireBody, WireReply], Awaitable[None]]
+    Handler = Callable[[Request, WireBody, WireReply], Begun | None]
 
 log = logging.getLogger("larder.server")
 
@@ -58,9 +62,9 @@ class ProxyServer(web.Server):
         budget: Budget | None = None,
         lane: Lane | None = None,
     ) -> None:
-        """`refused` is told the status of every request that was too malformed to handle.
+        """`handler` begins requests; `refused` is told the status of what is too malformed for it.
 
-        `budget` is for the request bodies that are read whole. `lane` answers what it knows.
+        `budget` is for request bodies that are read whole. `lane` answers what it knows.
         """
         # A client that leaves cancels its handler; the flights it began go on.
         super().__init__(_unused, handler_cancellation=True)
@@ -70,6 +74,7 @@ class ProxyServer(web.Server):
         self.budget = budget or Budget()
         self.lane = lane
         self.draining = False
+        self.in_flight = 0  # requests whose clients wait for something
 
     def __call__(self) -> ProxyConnection:
         """The protocol factory that the listening socket calls."""
@@ -101,19 +106,31 @@ async def _unused(request: web.BaseRequest) -> web.StreamResponse:
 class ProxyConnection(ClientConnection):
     """One client connection. Replaces the request loop of aiohttp."""
 
-    __slots__ = ("_server",)
+    __slots__ = ("_peer", "_server")
 
     def __init__(self, server: ProxyServer) -> None:
         super().__init__(server, server.lane)
         self._server = server
+        self._peer = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection; one that sends nothing is closed like an idle one."""
         super().connection_made(transport)
+        self._peer = address_of(self.peername)
         self._await_next()
 
     async def start(self) -> None:
         """Serve the requests of this connection, one after the other."""
+        try:
+            await self._serve_all()
+        finally:
+            for left, _ in self._queue:  # what was begun, and nobody will finish, is told of
+                if isinstance(left, UnderWay):
+                    left.drop()
+                elif isinstance(left, Unsent):
+                    self._told(left, aborted=True)
+
+    async def _serve_all(self) -> None:
         while not self._force_close:
             if not self._queue:
                 if self._client_ended:
@@ -125,15 +142,13 @@ class ProxyConnection(ClientConnection):
                 finally:
                     self._waiter, self._at_rest = None, False
             message, payload = self._take_next()
-            whole, self._whole = self._whole, None
             self._request_in_progress = True
+            self._server.in_flight += 1
             try:
-                if isinstance(message, Unsent):
-                    keep = await self._finish(message)
-                else:
-                    keep = await self._serve(message, payload, whole)
+                keep = await self._serve(message, payload)
             finally:
                 self._request_in_progress = False
+                self._server.in_flight -= 1
                 if self._handler_waiter is not None and not self._handler_waiter.done():
                     self._handler_waiter.set_result(None)
             if not keep or self._close or self._server.draining:
@@ -167,40 +182,67 @@ class ProxyConnection(ClientConnection):
             )
 
     def _rest(self) -> None:
-        """Nothing is under way: what comes next may be the lane's to answer."""
+        """Nothing is under way: what comes next may be answered at once."""
         closing = self._force_close or self._close or self._is_draining
-        self._at_rest = self._lane is not None and self._is_between and not closing
+        self._at_rest = self._is_between and not closing
 
     def _process_keepalive(self) -> None:
         used = self._hot_at + self._keepalive_timeout
         self._next_keepalive_close_time = max(self._next_keepalive_close_time, used)
         super()._process_keepalive()
 
-    async def _serve(
-        self,
-        message: RawRequestMessage | ClientError,
-        payload: Payload,
-        whole: bytes | None,
-    ) -> bool:
-        """Answer one request; whether the connection can serve another.
+    async def _serve(self, message: Received, payload: Payload) -> bool:
+        """Answer one request; whether the connection can serve another."""
+        match message:
+            case UnderWay():
+                return await self._finish(message)
+            case Unsent():
+                return await self._sent(message)
+            case ClientError():
+                log.info("refused a request from %s: %s", self.peername, message.detail)
+                self._server.refused(message.status)
+                return await self._refuse(WireReply(self, "GET", (1, 1), expects=False), message)
+            case _:
+                return await self._finish(self._begin(message, payload))
 
-        `whole`: what came, if that was this request and nothing else.
-        """
-        if isinstance(message, ClientError):
-            log.info("refused a request from %s: %s", self.peername, message.detail)
-            return await self._refuse_unread(WireReply(self, "GET", (1, 1), expects=False), message)
-        version = (message.version.major, message.version.minor)
-        expects = message.headers.get("Expect", "").lower() == "100-continue"
-        reply = WireReply(self, message.method, version, expects=expects and version >= (1, 1))
-        self._reply = reply
-        reply.keep_alive = not (message.should_close or message.upgrade or self._server.draining)
+    def _begin(
+        self, message: RawRequestMessage, payload: Payload, whole: bytes | None = None
+    ) -> UnderWay:
+        server = self._server
+        expects = message.version >= (1, 1) and "Expect" in message.headers
+        self._reply = reply = WireReply(self, message.method, message.version, expects=expects)
+        reply.keep_alive = not (message.should_close or message.upgrade or server.draining)
+        under_way = UnderWay(reply, payload, whole)
         try:
-            request, length = parse_request(message, self._server.scheme, self.peername)
+            request, length = parse_request(message, server.scheme, self._peer)
         except ClientError as error:
-            return await self._refuse_unread(reply, error)
-        body = WireBody(payload, length, reply, self.open_tunnel, self._server.budget)
+            server.refused(error.status)
+            under_way.error = error
+            return under_way
+        body = WireBody(payload, length, reply, self.open_tunnel, server.budget)
+        under_way.request, under_way.body = request, body
         try:
-            await self._server.handler(request, body, reply)
+            under_way.begun = server.handler(request, body, reply)
+        except Exception as error:  # noqa: BLE001 - `_finish` sees to it as if it came later
+            under_way.error = error
+        return under_way
+
+    def _begin_alone(
+        self, message: RawRequestMessage, payload: Payload, data: bytes
+    ) -> UnderWay | None:
+        under_way = self._begin(message, payload, data if len(data) <= LONGEST else None)
+        if not under_way.is_answered:
+            return under_way
+        under_way.end()
+        self._offer(under_way)
+        self._hot_at = self._loop.time()
+        return None
+
+    async def _finish(self, under_way: UnderWay) -> bool:
+        """Do what is left of a request; whether the connection can serve another."""
+        reply = under_way.reply
+        try:
+            await under_way.finish()
         except ClientError as error:
             return await self._refuse(reply, error)
         except (ClientGone, ConnectionError):
@@ -208,13 +250,17 @@ class ProxyConnection(ClientConnection):
         except Exception:
             log.exception("a defect while serving a request")
             return await self._refuse(reply, ClientError(500, "the proxy has a defect"))
-        finally:
-            body.lease.end()
-        if whole is not None and reply.ended and reply.keep_alive and self._lane is not None:
-            self._lane.offer(whole, request, reply.head)
-        return reply.ended and reply.keep_alive and await self._discard_rest(payload, reply)
+        if not (reply.ended and reply.keep_alive):
+            return False
+        self._offer(under_way)
+        return under_way.payload.is_over or await self._discard_rest(under_way.payload, reply)
 
-    async def _finish(self, unsent: Unsent) -> bool:
+    def _offer(self, under_way: UnderWay) -> None:
+        whole, request = under_way.whole, under_way.request
+        if self._lane is not None and whole is not None and request is not None:
+            self._lane.offer(whole, request, under_way.reply.head)
+
+    async def _sent(self, unsent: Unsent) -> bool:
         """Wait until the client has made room for what the lane has answered."""
         aborted = True
         try:
@@ -223,9 +269,12 @@ class ProxyConnection(ClientConnection):
         except ClientGone:
             return False
         finally:
-            if self._server.lane is not None:
-                self._server.lane.telling.over(unsent, aborted=aborted)
+            self._told(unsent, aborted=aborted)
         return not self._server.draining
+
+    def _told(self, unsent: Unsent, *, aborted: bool) -> None:
+        if self._lane is not None:
+            self._lane.telling.over(unsent, aborted=aborted)
 
     async def _discard_rest(self, payload: Payload, reply: WireReply) -> bool:
         """Read on past a body that nobody wanted, for a little while (RFC 9112 §9.6)."""
@@ -237,10 +286,6 @@ class ProxyConnection(ClientConnection):
                     pass
         return payload.is_over
 
-    async def _refuse_unread(self, reply: WireReply, error: ClientError) -> bool:
-        self._server.refused(error.status)
-        return await self._refuse(reply, error)
-
     async def _refuse(self, reply: WireReply, error: ClientError) -> bool:
         if reply.started:
             reply.abort()
@@ -248,11 +293,8 @@ class ProxyConnection(ClientConnection):
         reply.keep_alive = False
         reason = Refusal.INTERNAL if error.status == 500 else Refusal.BAD_REQUEST
         body = problem(error.status, error.detail, reason.sentence, reason=reason)
-        fields = Fields(
-            (("Content-Type", CONTENT_TYPE), ("Cache-Status", render(None, detail=reason)))
-        )
+        status = render(None, detail=reason)
+        fields = Fields((("Content-Type", CONTENT_TYPE), ("Cache-Status", status)))
         with contextlib.suppress(ClientGone):
-            await reply.start(error.status, "", fields, len(body))
-            await reply.write(body)
-            await reply.end()
+            await finish(reply.respond(error.status, "", fields, body))
         return False

@@ -2,7 +2,8 @@
 
 It knows Hots and observers; not why a hit is one. Invariants: each hit is told once, in the turn
 after it or, if its client made no room for the answer, when that has gone out or never will;
-each takes an equal share of its turn, in which the answers are also sent.
+each takes an equal share of its turn, in which the answers are also sent; an observer that
+fails keeps nobody else from knowing.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from proxy.observing import Again, Counts, Retells
+from proxy.observing import Again, Counts, Repeats, Retells, failed, tell
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable, Sequence
 
-    from proxy.edges.hot import Hot
+    from proxy.edges.hot import Alike, Hot
     from proxy.observing import Observer
     from proxy.outcomes import ExchangeRecord
 
@@ -31,15 +32,12 @@ class Unsent:
 
 
 class Telling:
-    """`used` is told of each Hot once a turn; `timer` counts seconds from anywhere.
-
-    Observers that join later are told of what is prepared after that.
-    """
+    """`used` is told of the Hots of a turn; `timer` counts seconds from anywhere."""
 
     def __init__(
         self,
         observers: Sequence[Observer],
-        used: Callable[[Hot], None],
+        used: Callable[[Sequence[Hot]], None],
         *,
         loop: AbstractEventLoop,
         timer: Callable[[], float],
@@ -57,10 +55,6 @@ class Telling:
         self._turn: list[Hot] = []
         self._at = self._began = 0.0
 
-    def prepare(self, record: ExchangeRecord) -> tuple[Callable[[Again], None], ...]:
-        """What tells each of other hits like this one."""
-        return tuple(each.prepare(record) for each in self._observers if isinstance(each, Retells))
-
     def first(self, hot: Hot, now: float) -> None:
         """The first hit of this one in a turn; what it counts until the turn ends is told then.
 
@@ -75,39 +69,43 @@ class Telling:
 
     def _tell(self) -> None:
         turn, self._turn = self._turn, []
-        count = sum(hot.count for hot in turn)
+        hits: list[tuple[float, float, int]] = []
+        groups: list[Alike] = []
+        at, count = self._at, 0
+        for hot in turn:
+            times, hot.count = hot.count, 0
+            count += times
+            age = hot.age(at)
+            hits.append((age, hot.lifetime - age, times))
+            alike = hot.alike
+            if not alike.count:
+                groups.append(alike)
+            alike.count += times
         if not count:
             return
         self.told += count
-        share = (self._timer() - self._began) / count
-        plain = [e for e in self._observers if not isinstance(e, Counts | Retells)]
-        groups = []
-        for hot in turn:
-            if not hot.alike.count:
-                groups.append(hot.alike)
-            hot.alike.count += hot.count
-            self._tell_each(hot, share, plain)
-        for each in self._observers:
-            if isinstance(each, Retells):
-                each.flush()
+        self._used(turn)
+        repeats = Repeats(at, (self._timer() - self._began) / count, hits)
+        for number, observe in enumerate(self._observers):
+            try:
+                if isinstance(observe, Retells):
+                    observe.retell(repeats, self._forms(turn, number))
+                else:
+                    _tell_one(observe, repeats, turn, groups)
+            except Exception:  # noqa: BLE001 - as in observing.tell
+                failed()
         for alike in groups:
-            again = Again(self._at, 0.0, 0.0, share, alike.count)
             alike.count = 0
-            for each in self._observers:
-                if isinstance(each, Counts):
-                    each.add(alike.record, again)
 
-    def _tell_each(self, hot: Hot, share: float, plain: Sequence[Observer]) -> None:
-        times, hot.count = hot.count, 0
-        self._used(hot)
-        again = _again(hot, hot.at, share, times)
-        for tell in hot.again:
-            tell(again)
-        if plain:
-            record = _record(hot, again)
-            for _ in range(times):
-                for observe in plain:
-                    observe(record)
+    def _forms(self, turn: Sequence[Hot], number: int) -> list[object]:
+        """What this observer, which retells, has made of each of them."""
+        for hot in turn:
+            if len(hot.forms) <= number:  # it is new, or the observer is
+                hot.forms = tuple(
+                    each.prepare(hot.record) if isinstance(each, Retells) else None
+                    for each in self._observers
+                )
+        return [hot.forms[number] for hot in turn]
 
     # -- clients that do not read
 
@@ -123,23 +121,25 @@ class Telling:
         """It was sent, or its client left."""
         self.unsent -= 1
         self.told += 1
-        self._used(unsent.hot)
-        again = _again(unsent.hot, unsent.at, self._timer() - unsent.began, 1)
-        record = replace(_record(unsent.hot, again), aborted=aborted)
-        for observe in self._observers:
+        self._used((unsent.hot,))
+        record = _record(unsent.hot, unsent.at, self._timer() - unsent.began)
+        tell(self._observers, replace(record, aborted=aborted))
+
+
+def _tell_one(
+    observe: Observer, repeats: Repeats, turn: Sequence[Hot], groups: Sequence[Alike]
+) -> None:
+    if isinstance(observe, Counts):
+        for alike in groups:
+            observe.add(alike.record, Again(repeats.at, 0.0, 0.0, repeats.duration_s, alike.count))
+        return
+    for hot, (_, _, times) in zip(turn, repeats.hits, strict=True):
+        record = _record(hot, repeats.at, repeats.duration_s)
+        for _ in range(times):
             observe(record)
 
 
-def _again(hot: Hot, at: float, duration: float, times: int) -> Again:
+def _record(hot: Hot, at: float, duration_s: float) -> ExchangeRecord:
     age = hot.age(at)
-    return Again(at, age, hot.lifetime - age, duration, times)
-
-
-def _record(hot: Hot, again: Again) -> ExchangeRecord:
-    return replace(
-        hot.record,
-        at=again.at,
-        age_s=again.age_s,
-        ttl_s=again.ttl_s,
-        duration_s=again.duration_s,
-    )
+    ttl = hot.lifetime - age
+    return replace(hot.record, at=at, age_s=age, ttl_s=ttl, duration_s=duration_s)

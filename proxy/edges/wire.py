@@ -1,4 +1,4 @@
-"""One HTTP/1.1 message in each direction, on a server connection.
+"""The answer to one HTTP/1.1 request, on a server connection.
 
 It knows framing (RFC 9112 §6), `Expect`, back-pressure and the connection it writes to;
 nothing of rules, caching or upstreams. Invariants: a reply is started at most once; a body
@@ -8,114 +8,29 @@ that breaks off never looks complete to the client; no write waits longer than `
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
-from proxy.errors import ClientError, ClientGone
+from proxy.errors import ClientGone
 from proxy.fields import NO_FIELDS, Fields
-from proxy.flow.budget import Budget, Lease
-from proxy.flow.inbox import Inbox
 from proxy.problem import phrase
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
     from aiohttp.base_protocol import BaseProtocol
+
+    from proxy.client import Rest
 
 STALL_S = 60.0
 """How long a client may take to make room for more bytes before it is given up."""
 
-BODY_IDLE_S = 60.0
-"""How long a client may take to send more of its request body before it is refused with 408."""
-
 SLICE = 256 * 1024
 """A large body is handed to the socket in pieces of this many bytes, each by reference."""
 
+JOINED = 16 * 1024
+"""Bytes of body up to which a copy behind its head costs less than a second buffer."""
+
 WITHOUT_BODY = frozenset({204, 304})
 SWITCHING = 101
-
-
-class Payload(Inbox):
-    """A request body as it comes in, with the trailers behind it once it has ended."""
-
-    trailers = NO_FIELDS
-
-
-class WireBody:
-    """The body of one request: read whole, or streamed, or both in that order."""
-
-    def __init__(
-        self,
-        payload: Payload,
-        length: int | None,
-        reply: WireReply,
-        tunnel: Callable[[], AsyncIterator[bytes]],
-        budget: Budget,
-    ) -> None:
-        self.length = length
-        self.lease = Lease(budget)
-        self.tunnel = tunnel
-        self.received = 0
-        self._payload = payload
-        self._reply = reply
-        self._kept: list[bytes] = []
-
-    @property
-    def complete(self) -> bool:
-        """Whether the client has sent all of it."""
-        return self._payload.ended
-
-    @property
-    def trailers(self) -> Fields:
-        """The trailer fields as they came, once it is complete (RFC 9110 §6.5)."""
-        return self._payload.trailers
-
-    async def read(self, limit: int) -> bytes | None:
-        """The whole body; None when it is larger than `limit` or the budget has no room for it.
-
-        What was read is not lost.
-        """
-        if self.length == 0:
-            return b""
-        if self.length is not None and self.length > limit:
-            return None
-        size = 0
-        async for chunk in self._receive():
-            self._kept.append(chunk)
-            size += len(chunk)
-            if not self.lease.take(len(chunk)):
-                self.lease.hold(len(chunk))
-                return None
-            if size > limit:
-                return None
-        whole = b"".join(self._kept)
-        self._kept = [whole]
-        return whole
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The body from its first byte, streamed."""
-        kept, self._kept = self._kept, []
-        kept.reverse()
-        while kept:
-            chunk = kept.pop()
-            yield chunk
-            self.lease.give(len(chunk))
-        if self.length != 0:
-            async for chunk in self._receive():
-                yield chunk
-
-    async def _receive(self) -> AsyncIterator[bytes]:
-        self._reply.invite_body()
-        while not self._payload.is_over:
-            try:
-                async with asyncio.timeout(BODY_IDLE_S):
-                    chunk = await self._payload.read()
-            except TimeoutError:
-                raise ClientError(
-                    408, f"nothing more of the request body came within {BODY_IDLE_S:g} s"
-                ) from None
-            if chunk:
-                self.received += len(chunk)
-                yield chunk
 
 
 class WireReply:
@@ -152,33 +67,57 @@ class WireReply:
     async def interim(self, status: int, fields: Fields) -> None:
         """Relay an interim response (RFC 9110 §15.2); HTTP/1.0 clients know none."""
         if self._version >= (1, 1) and not self.started:
-            self._send(_lines(status, "", fields) + b"\r\n")
+            self._send(_encoded(_lines(status, "", fields)))
+
+    def respond(self, status: int, reason: str, fields: Fields, body: bytes) -> Rest | None:
+        """Send a whole answer: at once, unless the client has yet to make room for it."""
+        if len(body) > SLICE or self._protocol.writing_paused:
+            return partial(self._respond, status, reason, fields, body)
+        return self._answer(status, reason, fields, body)
+
+    async def _respond(self, status: int, reason: str, fields: Fields, body: bytes) -> None:
+        await self.start(status, reason, fields, len(body))
+        await self.write(body)
+        await self.end()
 
     async def start(self, status: int, reason: str, fields: Fields, length: int | None) -> None:
         """Begin the answer. `fields` frame nothing; `length` None: not known beforehand."""
+        self._begin(status, reason, fields, length)
+
+    def _answer(self, status: int, reason: str, fields: Fields, body: bytes) -> Rest | None:
+        self._begin(status, reason, fields, len(body))
+        if self._bodyless or not body:
+            self._send(self._take_head())
+        else:
+            self.sent, self._left = len(body), 0
+            self._send_with_head(body)
+        self.ended = True
+        return self.drained if self._protocol.writing_paused else None
+
+    def _begin(self, status: int, reason: str, fields: Fields, length: int | None) -> None:
         lines = _lines(status, reason, fields)
         self.started = True
         self._bodyless = self._head_only or status in WITHOUT_BODY
         self._left = length
-        framing = b""
+        framing = ""
         self._switches = status == SWITCHING
         if self._switches:
             self.keep_alive, self._left = False, None
         elif length is not None and status not in WITHOUT_BODY:
-            framing = b"Content-Length: %d\r\n" % length
+            framing = f"Content-Length: {length}\r\n"
         elif not self._bodyless and self._version >= (1, 1):
             self._chunked = True
-            framing = b"Transfer-Encoding: chunked\r\n"
+            framing = "Transfer-Encoding: chunked\r\n"
         elif not self._bodyless:
             self.keep_alive = False
-        self._head = self.head = b"".join((lines, framing, self._connection(), b"\r\n"))
+        self._head = self.head = _encoded(f"{lines}{framing}{self._connection()}")
 
-    def _connection(self) -> bytes:
+    def _connection(self) -> str:
         if self._switches:
-            return b"Connection: upgrade\r\n"
+            return "Connection: upgrade\r\n"
         if not self.keep_alive:
-            return b"Connection: close\r\n"
-        return b"Connection: keep-alive\r\n" if self._version < (1, 1) else b""
+            return "Connection: close\r\n"
+        return "Connection: keep-alive\r\n" if self._version < (1, 1) else ""
 
     async def write(self, chunk: bytes | memoryview) -> None:
         """Send a piece of the body; waits for room. Raises ClientGone."""
@@ -189,12 +128,14 @@ class WireReply:
             self._left -= len(chunk)
         self.sent += len(chunk)
         if self._chunked:
-            self._send(self._take_head() + b"%x\r\n" % len(chunk), chunk, b"\r\n")
+            parts = self._take_head() + b"%x\r\n" % len(chunk), chunk, b"\r\n"
+            self._send(*(parts if len(chunk) > JOINED else (b"".join(parts),)))
         elif len(chunk) <= SLICE:
-            self._send(self._take_head(), chunk)
+            self._send_with_head(chunk)
         else:
             await self._write_slices(chunk)
-        await self.drained()
+        if self._protocol.writing_paused:
+            await self.drained()
 
     async def flush(self) -> None:
         """Send the head now: the first byte of the body may be long in coming."""
@@ -220,7 +161,8 @@ class WireReply:
         if self._head or tail:
             self._send(self._take_head() + tail)
         self.ended = True
-        await self.drained()
+        if self._protocol.writing_paused:
+            await self.drained()
 
     def abort(self) -> None:
         """Break the answer off so that the client sees it is not complete."""
@@ -228,6 +170,15 @@ class WireReply:
         transport = self._protocol.transport
         if transport is not None:
             transport.abort()
+
+    def _send_with_head(self, chunk: bytes | memoryview) -> None:
+        head = self._take_head()
+        if not head:
+            self._send(chunk)
+        elif len(chunk) <= JOINED:
+            self._send(head + chunk)
+        else:
+            self._send(head, chunk)
 
     def _take_head(self) -> bytes:
         head, self._head = self._head, b""
@@ -256,14 +207,19 @@ class WireReply:
 
 def counted_head(status: int, reason: str, fields: Fields, length: int) -> bytes:
     """The head of an answer of so many bytes on a connection that is kept alive."""
-    return _lines(status, reason, fields) + b"Content-Length: %d\r\n\r\n" % length
+    return _encoded(f"{_lines(status, reason, fields)}Content-Length: {length}\r\n")
 
 
-def _lines(status: int, reason: str, fields: Fields) -> bytes:
+def _encoded(lines: str) -> bytes:
+    """The head made of these lines, as it goes on the wire."""
+    return f"{lines}\r\n".encode("latin-1")
+
+
+def _lines(status: int, reason: str, fields: Fields) -> str:
     """A status line and field lines; ValueError if they would be more lines than they are."""
-    line = f"HTTP/1.1 {status} {reason or phrase(status)}\r\n".encode("latin-1")
-    lines = line + fields.to_bytes()
+    lines = "".join([f"{name}: {value}\r\n" for name, value in fields.items])
+    lines = f"HTTP/1.1 {status} {reason or phrase(status)}\r\n{lines}"
     # Whoever made such fields has a defect: the parsers let none through.
-    if not lines.count(b"\n") == lines.count(b"\r") == len(fields) + 1:
+    if not lines.count("\n") == lines.count("\r") == len(fields) + 1:
         raise ValueError("a field has a line break")
     return lines

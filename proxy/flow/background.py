@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from proxy.errors import LarderError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
 NO_UPSTREAM: Final = ""
 """For jobs that send nothing."""
@@ -63,7 +62,32 @@ class _Queue:
     running: int = 0
     clients: int = 0
     busy_since: float = 0.0
+    behind: Behind | None = None
     timer: asyncio.TimerHandle | None = None
+
+
+class Behind:
+    """While it lasts, a client's fetch waits for its head; any number of them at a time."""
+
+    __slots__ = ("_background", "_queue")
+
+    def __init__(self, background: Background, queue: _Queue) -> None:
+        self._background = background
+        self._queue = queue
+
+    def __enter__(self) -> None:
+        queue = self._queue
+        queue.clients += 1
+        if queue.clients == 1:
+            queue.busy_since = asyncio.get_running_loop().time()
+            if queue.waiting:
+                self._background.go_on(queue)
+
+    def __exit__(self, *_: object) -> None:
+        queue = self._queue
+        queue.clients -= 1
+        if queue.waiting:
+            self._background.go_on(queue)
 
 
 class Background:
@@ -118,22 +142,17 @@ class Background:
             return False
         queue.names.add(name)
         queue.waiting.append(_Job(name, job, wait_on, asyncio.get_running_loop().time()))
-        self._go_on(queue)
+        self.go_on(queue)
         return True
 
-    @contextmanager
-    def behind(self, upstream: str) -> Iterator[None]:
+    def behind(self, upstream: str) -> Behind:
         """While this lasts, a client's fetch waits for its head: nothing is started."""
-        queue = self._queues.setdefault(upstream, _Queue(upstream))
-        queue.clients += 1
-        if queue.clients == 1:
-            queue.busy_since = asyncio.get_running_loop().time()
-            self._go_on(queue)
-        try:
-            yield
-        finally:
-            queue.clients -= 1
-            self._go_on(queue)
+        queue = self._queues.get(upstream)
+        if queue is None:
+            queue = self._queues[upstream] = _Queue(upstream)
+        if queue.behind is None:
+            queue.behind = Behind(self, queue)
+        return queue.behind
 
     async def drain(self, within_s: float) -> None:
         """Take nothing more on, drop what waits, finish what runs within `within_s` seconds."""
@@ -145,7 +164,7 @@ class Background:
         for task in self._tasks:
             task.cancel()
 
-    def _go_on(self, queue: _Queue) -> None:
+    def go_on(self, queue: _Queue) -> None:
         """Start what may start; what may not is given up in time."""
         while queue.waiting and not queue.clients and queue.running < self._limit:
             job = queue.waiting.popleft()
@@ -196,4 +215,4 @@ class Background:
             self._counts[queue.upstream, fate] += 1
             queue.names.discard(job.name)
             queue.running -= 1
-            self._go_on(queue)
+            self.go_on(queue)

@@ -63,6 +63,8 @@ class CircuitBreaker:
 
     def admits(self, now: float) -> bool:
         """Whether a request may go through now."""
+        if self._open_until is None:
+            return True
         state = self.state(now)
         return state is BreakerState.CLOSED or (
             state is BreakerState.HALF_OPEN and not self._is_probing
@@ -70,7 +72,8 @@ class CircuitBreaker:
 
     def enter(self, now: float) -> None:
         """A request goes through; if the breaker is half-open it is the probe."""
-        self._is_probing = self.state(now) is BreakerState.HALF_OPEN
+        if self._open_until is not None:
+            self._is_probing = self.state(now) is BreakerState.HALF_OPEN
 
     def succeeded(self) -> None:
         """An answer came: closed, and nothing counted."""
@@ -107,8 +110,10 @@ class Balancer:
 
     def ready(self, now: float) -> tuple[Target, ...]:
         """Those that admit a request, the next in turn first."""
-        turn = (*self.targets[self._next :], *self.targets[: self._next])
-        return tuple(target for target in turn if target.breaker.admits(now))
+        turn = self.targets
+        if self._next:
+            turn = (*turn[self._next :], *turn[: self._next])
+        return tuple([target for target in turn if target.breaker.admits(now)])
 
     def pick(self, now: float, tried: Collection[Target]) -> Target:
         """The next in turn, preferring one not tried; raises UpstreamBreakerOpenError."""
@@ -116,7 +121,10 @@ class Balancer:
         if not ready:
             wait = min(target.breaker.retry_after(now) for target in self.targets)
             raise UpstreamBreakerOpenError(self._upstream, wait)
-        target = next((target for target in ready if target not in tried), ready[0])
+        target = ready[0]
+        if tried:
+            target = next((target for target in ready if target not in tried), target)
         target.breaker.enter(now)
-        self._next = (self.targets.index(target) + 1) % len(self.targets)
+        if len(self.targets) > 1:
+            self._next = (self.targets.index(target) + 1) % len(self.targets)
         return target

@@ -221,6 +221,13 @@ class Reader:
         source = self._source
         return self.was_cut or source.ended or source._chunk(self.index) is not None  # noqa: SLF001
 
+    def whole(self) -> bytes | None:
+        """All of the body, if it came in one piece, well ended, and is not read yet."""
+        source = self._source
+        if self.index or self.was_cut or not source.ended or source.error is not None:
+            return None
+        return source.body() if len(source._chunks) <= 1 else None  # noqa: SLF001
+
     @property
     def waits(self) -> bool:
         """Whether it has read all there is and wants more."""

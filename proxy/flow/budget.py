@@ -106,5 +106,5 @@ class Lease:
     def end(self) -> None:
         """One owner less; the last one gives everything back."""
         self._owners -= 1
-        if self._owners <= 0:
+        if self._owners <= 0 and self.size:
             self.give(self.size)

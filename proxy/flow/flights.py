@@ -12,7 +12,7 @@ Numbered interleaving that `begin` and `settle` guard against:
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from cachetools import TTLCache
@@ -20,11 +20,14 @@ from cachetools import TTLCache
 from proxy.errors import ClientGone, LarderError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterator
+    from collections.abc import Awaitable, Callable, Coroutine
+    from contextlib import AbstractContextManager
 
     from proxy.fields import Fields
     from proxy.flow.roundtrip import OnInterim
     from proxy.messages import Position
+
+    Hearer = tuple[object, OnInterim]
 
 L = TypeVar("L")
 
@@ -36,32 +39,63 @@ class FlightLostError(LarderError):
     """A flight ended by a defect before it landed."""
 
 
+class _Hearing:
+    """While it lasts, a hearer is told of interim answers."""
+
+    __slots__ = ("_hearer", "_hearers")
+
+    def __init__(self, hearers: list[Hearer], hearer: Hearer) -> None:
+        self._hearers = hearers
+        self._hearer = hearer
+
+    def __enter__(self) -> None:
+        self._hearers.append(self._hearer)
+
+    def __exit__(self, *_: object) -> None:
+        self._hearers.remove(self._hearer)
+
+
 class Flight(Generic[L]):
-    """One upstream call under way, and the future of what it lands with."""
+    """One upstream call under way, and what it lands with."""
 
     def __init__(self, key: bytes, born: Position) -> None:
         self.key = key
         self.born = born
         self.leader_left = False
-        self._landing: asyncio.Future[L] = asyncio.get_running_loop().create_future()
+        self._landing: L | None = None
+        self._lost: FlightLostError | None = None
+        self._waiters: list[asyncio.Future[None]] = []
         self._followers = 0
         self._heard: asyncio.Future[None] | None = None
-        self._hearers: list[tuple[object, OnInterim]] = []
+        self._hearers: list[Hearer] = []
 
     def land(self, landing: L) -> None:
         """The head is known (or the failure): everybody who waits goes on."""
-        if not self._landing.done():
-            self._landing.set_result(landing)
+        if not self.has_landed:
+            self._landing = landing
+            self._wake()
 
-    @contextmanager
-    def hearing(self, circle: object, hear: OnInterim) -> Iterator[None]:
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def _wait(self) -> L:
+        """What it lands with. Each waits for a future of its own, which it may cancel."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        await waiter
+        return self._landed()
+
+    def _landed(self) -> L:
+        if self._landing is None:
+            raise self._lost or AssertionError(self.key)
+        return self._landing
+
+    def hearing(self, circle: object, hear: OnInterim) -> AbstractContextManager[None]:
         """While this lasts, tell `hear` of the interim answers that are for this circle."""
-        hearer = (circle, hear)
-        self._hearers.append(hearer)
-        try:
-            yield
-        finally:
-            self._hearers.remove(hearer)
+        return _Hearing(self._hearers, (circle, hear))
 
     async def tell(self, circle: object, status: int, fields: Fields) -> None:
         """An interim answer came (RFC 9110 §15.2), meant for those of this circle."""
@@ -73,15 +107,15 @@ class Flight(Generic[L]):
     @property
     def has_landed(self) -> bool:
         """Whether `landed` answers at once."""
-        return self._landing.done()
+        return self._landing is not None or self._lost is not None
 
     async def landed(self) -> L:
         """What it lands with. A waiter that is cancelled does not disturb the others."""
-        if self._landing.done():
-            return self._landing.result()
+        if self.has_landed:
+            return self._landed()
         self._followers += 1
         try:
-            return await asyncio.shield(self._landing)
+            return await self._wait()
         finally:
             self._followers -= 1
             if not self._followers and self._heard is not None:
@@ -104,19 +138,21 @@ class Flight(Generic[L]):
         `let_go` is called with the landing if the leader is cancelled just as it lands;
         before that, `leader_left` tells the flight to keep no place.
         """
+        if self.has_landed:
+            return self._landed()
         try:
-            return await asyncio.shield(self._landing)
+            return await self._wait()
         except asyncio.CancelledError:
             self.leader_left = True
-            if self._landing.done() and self._landing.exception() is None:
-                let_go(self._landing.result())
+            if self._landing is not None:
+                let_go(self._landing)
             raise
 
     def settle(self) -> None:
         """Called when the task is over: nobody may be left waiting."""
-        if not self._landing.done():
-            self._landing.set_exception(FlightLostError("the shared fetch ended without an answer"))
-            self._landing.exception()  # marked as seen: there may be no waiter
+        if not self.has_landed:
+            self._lost = FlightLostError("the shared fetch ended without an answer")
+            self._wake()
 
 
 class Flights(Generic[L]):
@@ -161,7 +197,7 @@ class Flights(Generic[L]):
         flight: Flight[L] = Flight(key, born)
         if shared:
             self._under_way[key] = flight
-        task = self._spawn(self._run(flight, fly), f"flight {key.hex()[:12]}")
+        task = self._spawn(self._run(flight, fly), f"flight {key[:6].hex()}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return flight

@@ -15,6 +15,8 @@ from proxy.fields import NO_FIELDS, Fields
 
 MAX_SIZE_LINE: Final = 4096
 """Bytes of a chunk's size and extensions."""
+MAX_DIGITS: Final = 18
+"""Digits of a Content-Length."""
 MAX_TRAILERS: Final = 16 * 1024
 """Bytes of a trailer section."""
 
@@ -195,9 +197,10 @@ def framing_of(status: int, fields: Fields, *, has_body: bool) -> Framing:
         return _coded(coding.strip(" \t").lower())
     if not lengths:
         return UntilClose()
-    if len(lengths) > 1 or not re.fullmatch(r"[0-9]{1,18}", lengths[0]):
+    text = lengths[0]
+    if len(lengths) > 1 or not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
         raise FramingError("Content-Length is not one number")
-    return Counted(int(lengths[0]))
+    return Counted(int(text))
 
 
 def _coded(coding: str) -> Framing:

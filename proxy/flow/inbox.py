@@ -17,6 +17,11 @@ ROOM: Final = 128 * 1024
 class Inbox:
     """One direction of bytes, with one writer (a protocol) and one reader (a task)."""
 
+    __slots__ = (
+        *("_is_paused", "_pause", "_pieces", "_resume", "_size", "_waiter"),
+        *("ended", "error"),
+    )
+
     def __init__(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
         self._pause = pause
         self._resume = resume

@@ -8,6 +8,8 @@ waited for, so a slow client is never held against an upstream.
 from __future__ import annotations
 
 import asyncio
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Literal, Self
@@ -29,7 +31,7 @@ class UpstreamConnectTimeoutError(UpstreamConnectError, UpstreamTimeoutError):
     """`timeout.connect` passed: a time-out (504), and yet nothing was sent."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Limits:
     """The limits of one fetch; `end` is the loop time at which `total` is over."""
 
@@ -45,6 +47,21 @@ class Limits:
         """Guard one wait: `async with limits.wait("idle", "api.example.com:443"): …`."""
         return Wait(self, limit, peer)
 
+    def first(self, limit: Limit, now: float) -> tuple[Limit, float]:
+        """Which ends a wait that begins `now`, this limit or `total`, and when (loop time)."""
+        if limit != "total":
+            when = now + getattr(self.timeouts, limit)
+            if when < self.end:
+                return limit, when
+        return "total", self.end
+
+    def passed(self, limit: Limit, peer: str) -> UpstreamTimeoutError:
+        """The error to raise when a wait under this limit has lasted too long."""
+        seconds: float = getattr(self.timeouts, limit)
+        text = f"{peer}: {_SENTENCES[limit]} within {seconds:g}s"
+        text += f" (timeout.{limit} of the rule file)"
+        return (UpstreamConnectTimeoutError if limit == "connect" else UpstreamTimeoutError)(text)
+
 
 class Wait:
     """A wait under one limit and `total`, whichever ends first; raises UpstreamTimeoutError."""
@@ -55,28 +72,11 @@ class Wait:
         self._limits = limits
         self._limit: Limit = limit
         self._peer = peer
-        self._timeout: asyncio.Timeout | None = None
-
-    def _ends_at(self, limit: Limit) -> float:
-        if limit == "total":
-            return self._limits.end
-        seconds: float = getattr(self._limits.timeouts, limit)
-        return asyncio.get_running_loop().time() + seconds
-
-    def arm(self, limit: Limit) -> None:
-        """Put the wait under this limit from now on; nothing happens once the wait is over."""
-        if self._timeout is not None:
-            self._limit = limit
-            self._timeout.reschedule(self._sooner())
-
-    def _sooner(self) -> float:
-        when = self._ends_at(self._limit)
-        if when >= self._limits.end:
-            self._limit, when = "total", self._limits.end
-        return when
 
     async def __aenter__(self) -> Self:
-        self._timeout = await asyncio.timeout_at(self._sooner()).__aenter__()
+        now = asyncio.get_running_loop().time()
+        self._limit, when = self._limits.first(self._limit, now)
+        self._timeout = await asyncio.timeout_at(when).__aenter__()
         return self
 
     async def __aexit__(
@@ -85,18 +85,61 @@ class Wait:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        timeout, self._timeout = self._timeout, None
-        if timeout is None:
-            return
         try:
-            await timeout.__aexit__(kind, error, trace)
+            await self._timeout.__aexit__(kind, error, trace)
         except TimeoutError:
-            raise self._passed() from None
+            raise self._limits.passed(self._limit, self._peer) from None
 
-    def _passed(self) -> UpstreamTimeoutError:
-        seconds: float = getattr(self._limits.timeouts, self._limit)
-        text = f"{self._peer}: {_SENTENCES[self._limit]} within {seconds:g}s"
-        text += f" (timeout.{self._limit} of the rule file)"
-        return (UpstreamConnectTimeoutError if self._limit == "connect" else UpstreamTimeoutError)(
-            text
-        )
+
+class Watch:
+    """Over the waits of one connection's reader: `passed` gets the error when one is too long.
+
+    There is one timer, and it is moved only when it goes off: most waits are over by then.
+    """
+
+    __slots__ = ("_limit", "_limits", "_loop", "_passed", "_peer", "_timer", "_timer_at", "_until")
+
+    def __init__(self, passed: Callable[[UpstreamTimeoutError], None]) -> None:
+        self._passed = passed
+        self._loop = asyncio.get_running_loop()
+        self._until = math.inf
+        """When this wait is too long (loop time); infinite: nobody waits."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = math.inf
+
+    def begin(self, limits: Limits, limit: Limit, peer: str) -> None:
+        """A wait under this limit begins."""
+        self._limits, self._peer = limits, peer
+        self._limit, self._until = limits.first(limit, self._loop.time())
+        if self._timer is None or self._until < self._timer_at:
+            self._set_timer()
+
+    def move(self, limit: Limit) -> None:
+        """Put the wait under another limit from now on; nothing happens once it is over."""
+        if self._until != math.inf:
+            self.begin(self._limits, limit, self._peer)
+
+    def end(self) -> None:
+        """The wait is over."""
+        self._until = math.inf
+
+    def close(self) -> None:
+        """Nobody will wait any more."""
+        self._until = math.inf
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = self._until
+        self._timer = self._loop.call_at(self._until, self._go_off)
+
+    def _go_off(self) -> None:
+        self._timer = None
+        if self._until <= self._timer_at:
+            self._until = math.inf
+            self._passed(self._limits.passed(self._limit, self._peer))
+        elif self._until != math.inf:
+            self._set_timer()

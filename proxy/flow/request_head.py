@@ -24,7 +24,7 @@ _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELET
 """RFC 9110 §9.2.2, and QUERY, which is safe by definition."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Outgoing:
     """A request ready for the wire. `length` is its body's size in bytes; None: chunked."""
 

@@ -15,7 +15,7 @@ from proxy.errors import UpstreamProtocolError
 from proxy.fields import NO_FIELDS, Fields
 from proxy.flow.answer_head import SWITCHING, Head
 from proxy.flow.connection import Lease
-from proxy.flow.limits import Limit, Limits, Wait
+from proxy.flow.limits import Limit, Limits
 from proxy.flow.request_head import Outgoing, Trailed, no_trailers
 from proxy.flow.tasks import spawn
 from proxy.flow.upload import SLICE, Tunnel, Upload, in_slices
@@ -29,15 +29,16 @@ OnInterim = Callable[[int, Fields], Awaitable[None]]
 class Channel:
     """A leased connection with one request on it, and the upload of that request's body."""
 
-    def __init__(self, lease: Lease, limits: Limits) -> None:
+    def __init__(self, lease: Lease, limits: Limits, now: Callable[[], float]) -> None:
         self._lease = lease
+        self._now = now
+        self._request_time = now()
         self._wire = lease.wire
         self._limits = limits
         self._upload: Upload | None = None
         self._task: asyncio.Task[None] | None = None
-        self._waiting: Wait | None = None
         self._is_over = False
-        self._is_complete = False
+        self.is_complete = False
         self.trailers = NO_FIELDS
 
     def send(self, request: Outgoing) -> None:
@@ -57,15 +58,55 @@ class Channel:
             self._upload = Upload(wire, self._limits, chunks, request.length, trailers)
             self._task = spawn(self._upload.run(), f"upload to {wire.peer}")
 
-    async def head(self, on_interim: OnInterim | None) -> Head:
+    async def came(self) -> None:
+        """Return once there is a head to read, interim or final, or none will come.
+
+        Whoever waits may be cancelled: the request is under way all the same.
+        """
+        self._watch("first_byte")
+        await self._wire.came()
+        self._wire.watch.end()
+
+    @property
+    def whole_status(self) -> int | None:
+        """The status of the answer, if all of it has come and nothing of it was read."""
+        return self._wire.whole_status
+
+    async def _head(self, on_interim: OnInterim | None) -> Head:
         """The final head. `first_byte` runs from the request's end and from each interim answer."""
         while True:
-            async with self._wait("first_byte"):
-                head = await self._wire.read_head()
+            await self.came()
+            head = self._wire.take_head()
             if head.status >= 200 or head.status == SWITCHING:
                 return head
             if head.status != 100 and on_interim is not None:
                 await on_interim(head.status, head.fields)
+
+    async def answer(self, on_interim: OnInterim | None) -> Answer:
+        """Wait for the final head; whatever prevents that ends the round trip."""
+        try:
+            return self._answer(await self._head(on_interim))
+        except BaseException:
+            self.abort()
+            raise
+
+    def whole_answer(self) -> Answer:
+        """The answer that has come, as `whole_status` said."""
+        try:
+            return self._answer(self._wire.take_head())
+        except BaseException:
+            self.abort()
+            raise
+
+    def _answer(self, head: Head) -> Answer:
+        response = Response(
+            status=head.status,
+            reason=head.reason,
+            fields=head.fields,
+            request_time=self._request_time,
+            response_time=self._now(),
+        )
+        return Answer(response, self, self.at_hand())
 
     def switch(self, data: AsyncIterator[bytes]) -> None:
         """Send `data` as it comes, under no framing (after a 101), beside the reading.
@@ -73,27 +114,25 @@ class Channel:
         From here on `total` is over with, and a byte in either direction holds `idle` off.
         """
         self._limits = Limits(self._limits.timeouts, math.inf)
-        tunnel = Tunnel(self._wire, self._limits, data, self._stirred)
+        watch = self._wire.watch
+        tunnel = Tunnel(self._wire, self._limits, data, lambda: watch.move("idle"))
         self._task = spawn(tunnel.run(), f"tunnel to {self._wire.peer}")
-
-    def _stirred(self) -> None:
-        if self._waiting is not None:
-            self._waiting.arm("idle")
 
     @property
     def _is_sent(self) -> bool:
         return self._upload is None or self._upload.complete
 
-    def _wait(self, limit: Limit) -> Wait:
-        """Wait for the upstream, under `limit` from when the request is sent.
+    def _watch(self, limit: Limit) -> None:
+        """From here on the upstream is waited for, under `limit` from when the request is sent.
 
         Until then the upstream need only listen, and the upload watches that it does.
         """
+        wire = self._wire
         if self._upload is None or self._upload.complete:
-            return self._limits.wait(limit, self._wire.peer)
-        wait = self._limits.wait("total", self._wire.peer)
-        self._upload.on_complete = lambda: wait.arm(limit)
-        return wait
+            wire.watch.begin(self._limits, limit, wire.peer)
+        else:
+            wire.watch.begin(self._limits, "total", wire.peer)
+            self._upload.on_complete = lambda: wire.watch.move(limit)
 
     def at_hand(self) -> bytes:
         """What has already come of the body. Ends the round trip if that was all of it."""
@@ -103,20 +142,20 @@ class Channel:
 
     async def read(self) -> bytes:
         """More of the body, waiting for it if need be; b"" once it was complete."""
-        if self._is_complete:
+        if self.is_complete:
             return b""
         data = self._wire.body_at_hand()
         if not data and not self._wire.body_is_over:
-            async with self._wait("idle") as self._waiting:
-                data = await self._wire.read_body()
-            self._waiting = None
+            self._watch("idle")
+            data = await self._wire.read_body()
+            self._wire.watch.end()
         self._end_if_complete()
         return data
 
     def _end_if_complete(self) -> None:
         if self._is_over or not self._wire.body_is_over:
             return
-        self._is_over = self._is_complete = True
+        self._is_over = self.is_complete = True
         self.trailers = self._wire.trailers
         if self._is_sent:
             self._lease.release()
@@ -146,6 +185,11 @@ class Answer:
         self.response = response
         self._channel = channel
         self._first = first
+
+    @property
+    def whole(self) -> bytes | None:
+        """The body, if it was all there when the head was read and is not read yet."""
+        return self._first if self._channel.is_complete else None
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The body, once; raises UpstreamError if it breaks off. Not reading pauses the socket."""
@@ -180,19 +224,6 @@ async def round_trip(
     on_interim: OnInterim | None,
 ) -> Answer:
     """Send the request and wait for the head of its answer. Owns the lease from here on."""
-    channel = Channel(lease, limits)
-    try:
-        request_time = now()
-        channel.send(request)
-        head = await channel.head(on_interim)
-        response = Response(
-            status=head.status,
-            reason=head.reason,
-            fields=head.fields,
-            request_time=request_time,
-            response_time=now(),
-        )
-        return Answer(response, channel, channel.at_hand())
-    except BaseException:
-        channel.abort()
-        raise
+    channel = Channel(lease, limits, now)
+    channel.send(request)
+    return await channel.answer(on_interim)

@@ -15,13 +15,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from proxy.errors import UpstreamConnectError, UpstreamError
+from proxy.errors import ClientError, UpstreamConnectError, UpstreamError
 from proxy.fields import Fields
 from proxy.flow.balance import FAILURE_STATUSES, Balancer, BreakerState, CircuitBreaker, Target
-from proxy.flow.connection import Connector
+from proxy.flow.connection import Connector, Lease
 from proxy.flow.limits import Limits
 from proxy.flow.request_head import Body, Outgoing, is_repeatable, outgoing
-from proxy.flow.roundtrip import Answer, OnInterim, round_trip
+from proxy.flow.roundtrip import Answer, Channel, OnInterim
 from proxy.flow.wire import StaleConnectionError
 from proxy.rules.settings import Upstream
 
@@ -49,22 +49,49 @@ class TargetStatus:
     failures: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """One fetch: what is asked, and the limits that run over all its tries."""
+class Call:
+    """One fetch: what is asked, the limits that run over all its tries, and the present try."""
 
-    method: str
-    target: str
-    fields: Fields
-    body: Body
-    on_interim: OnInterim | None
-    limits: Limits
-    is_repeatable: bool
+    __slots__ = (
+        *("began", "body", "channel", "fields", "limits", "method", "path", "repeats"),
+        *("request", "tried"),
+    )
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        fields: Fields,
+        body: Body,
+        limits: Limits,
+        began: float,
+        *,
+        repeats: bool,
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.fields = fields
+        self.body = body
+        self.limits = limits
+        self.began = began
+        """Epoch seconds."""
+        self.repeats = repeats
+        self.tried: list[Target] = []
+        self.request: Outgoing
+        """As it goes to the last of these."""
+        self.channel: Channel | None = None
+        """Where the present try is under way, once it is sent."""
+
+    async def came(self) -> None:
+        """Return once there is something for `answer` to see. May be cancelled."""
+        if self.channel is not None:
+            await self.channel.came()
 
     def toward(self, target: Target) -> Outgoing:
+        """The request as it goes to this URL."""
         endpoint = target.endpoint
         # `*` (OPTIONS) asks about the whole server: no base path (RFC 9112 §3.2.4).
-        path = self.target if self.target == "*" else endpoint.base + self.target
+        path = self.path if self.path == "*" else endpoint.base + self.path
         return outgoing(self.method, path, endpoint.authority, self.fields, self.body)
 
 
@@ -110,24 +137,61 @@ class UpstreamClient:
         raises. An answer of `retry.on` is returned like any other when tries run out. `once`:
         never again after something of it was sent, whatever the method.
         """
+        return await self.answer(self.begin(method, target, fields, body, once=once), on_interim)
+
+    def begin(
+        self, method: str, target: str, fields: Fields, body: Body = None, *, once: bool = False
+    ) -> Call:
+        """Do of a fetch what needs no waiting: send the request, if a connection is idle.
+
+        `answer` is to be called of it. Raises ClientError, and UpstreamBreakerOpenError.
+        """
         limits = Limits.start(self._upstream.timeout)
-        repeatable = is_repeatable(method, body) and not once
-        call = _Call(method, target, fields, body, on_interim, limits, repeatable)
-        tried: list[Target] = []
+        repeats = is_repeatable(method, body) and not once
+        call = Call(method, target, fields, body, limits, self._chance.now(), repeats=repeats)
+        chosen = self._choose(call)
+        lease = chosen.endpoint.pool.take(careful=not repeats)
+        if lease is not None:
+            self._send(call, lease)
+        return call
+
+    def whole_answer(self, call: Call) -> Answer | None:
+        """The answer to what was begun, if it is all there and `answer` would not try again."""
+        status = None if call.channel is None else call.channel.whole_status
+        if call.channel is None or status is None or status < 200:
+            return None
+        if status in FAILURE_STATUSES or status in self._upstream.retry.on_statuses:
+            return None
+        call.tried[-1].breaker.succeeded()
+        channel, call.channel = call.channel, None
+        return channel.whole_answer()
+
+    async def answer(self, call: Call, on_interim: OnInterim | None = None) -> Answer:
+        """The answer to what was begun, as `fetch` says."""
+        retry = self._upstream.retry
         while True:
-            chosen = self._balancer.pick(self._chance.timer(), tried)
-            tried.append(chosen)
             try:
-                answer = await self._counted(call, chosen)
+                answer = await self._counted(call, on_interim)
             except UpstreamConnectError:
-                if not (self._upstream.retry.on_connect and self._may_try_again(tried)):
+                if not (retry.on_connect and self._may_try_again(call.tried)):
                     raise
             else:
-                wanted = answer.response.status not in self._upstream.retry.on_statuses
-                if wanted or not repeatable or not self._may_try_again(tried):
+                wanted = answer.response.status not in retry.on_statuses
+                if wanted or not call.repeats or not self._may_try_again(call.tried):
                     return answer
                 answer.abort()
-            await self._back_off(tried)
+            await self._back_off(call.tried)
+            self._choose(call)
+
+    def _choose(self, call: Call) -> Target:
+        chosen = self._balancer.pick(self._chance.timer(), call.tried)
+        call.tried.append(chosen)
+        try:
+            call.request = call.toward(chosen)
+        except ClientError:
+            chosen.breaker.given_up()
+            raise
+        return chosen
 
     def _may_try_again(self, tried: list[Target]) -> bool:
         left = len(tried) < self._upstream.retry.attempts
@@ -139,11 +203,11 @@ class UpstreamClient:
             bound = min(BACKOFF_MAX_S, BACKOFF_S * 2 ** (len(tried) - 1))
             await self._chance.pause(bound * self._chance.draw())
 
-    async def _counted(self, call: _Call, target: Target) -> Answer:
+    async def _counted(self, call: Call, on_interim: OnInterim | None) -> Answer:
         """One try, told to the URL's breaker."""
-        breaker = target.breaker
+        breaker = call.tried[-1].breaker
         try:
-            answer = await self._send(call, target)
+            answer = await self._try(call, on_interim)
         except UpstreamError:
             breaker.failed(self._chance.timer())
             raise
@@ -156,19 +220,26 @@ class UpstreamClient:
             breaker.succeeded()
         return answer
 
-    async def _send(self, call: _Call, target: Target) -> Answer:
+    async def _try(self, call: Call, on_interim: OnInterim | None) -> Answer:
         """One try; kept-alive connections that turn out closed do not count as one.
 
         Ends because each of them leaves the pool, and on a new one the error is another.
         """
-        request = call.toward(target)
-        careful = not call.is_repeatable
+        target = call.tried[-1]
         while True:
-            lease = await self._connector.acquire(target.endpoint, call.limits, careful=careful)
-            try:
-                return await round_trip(
-                    lease, request, call.limits, self._chance.now, call.on_interim
+            channel, call.channel = call.channel, None
+            if channel is None:
+                lease = await self._connector.acquire(
+                    target.endpoint, call.limits, careful=not call.repeats
                 )
+                channel, call.channel = self._send(call, lease), None
+            try:
+                return await channel.answer(on_interim)
             except StaleConnectionError:
-                if not call.is_repeatable:
+                if not call.repeats:
                     raise
+
+    def _send(self, call: Call, lease: Lease) -> Channel:
+        channel = call.channel = Channel(lease, call.limits, self._chance.now)
+        channel.send(call.request)
+        return channel

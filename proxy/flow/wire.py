@@ -1,47 +1,38 @@
 """A wire: one connection to an upstream, as bytes out and a parsed answer in.
 
-Door to aiohttp, with connection.py: its parser (llhttp) reads the heads of answers, and
-its exceptions end here; bodies are framing.py's. Knows nothing of rules, retries or
-limits. Invariants:
+Door to aiohttp, with connection.py and answer_head.py, which reads heads; bodies are
+framing.py's. Knows nothing of rules or retries. Invariants:
 - a byte that comes while no request is under way ends the connection, so an
   answer can never be taken for the next request's;
 - whoever reads always learns how it ended: an answer that is not known to be
   complete raises, also when its framing breaks midway or the peer resets;
-- the parser is given a head and nothing behind it, so a body longer than its
-  Content-Length spoils the connection, not the answer;
+- a body longer than its Content-Length spoils the connection, not the answer;
 - after a 101 that was asked for, what comes is bytes until the connection ends.
 """
 
 from __future__ import annotations
 
 import math
-import re
 import select
-from asyncio import AbstractEventLoop
+from asyncio import AbstractEventLoop, Future
 from collections import deque
 from typing import Final
 
 from aiohttp import ClientError as AiohttpError
 from aiohttp.client_proto import ResponseHandler
-from aiohttp.http import RawResponseMessage
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.streams import EofStream, StreamReader
 
 from proxy.errors import UpstreamProtocolError
 from proxy.fields import NO_FIELDS, Fields
-from proxy.flow.answer_head import SWITCHING, Head, parse_head, problem_of
+from proxy.flow.answer_head import SWITCHING, Head, HeadReader, idle_hint, problem_of
 from proxy.flow.framing import Framing, FramingError, UntilClose, framing_of
 from proxy.flow.inbox import Inbox
+from proxy.flow.limits import Watch
 
-MAX_LINE: Final = 64 * 1024
-"""Bytes of a status line or of one field line."""
-MAX_FIELDS: Final = 256
+KEEP_IDLE_S: Final = 30.0
+"""How long a connection is kept without use, unless the upstream's Keep-Alive asks for less."""
 MAX_HEAD: Final = 256 * 1024
 """Bytes of an answer's heads, interim ones included, before its last head is complete."""
-_EMPTY_LINE: Final = re.compile(rb"\n\r?\n")
-"""Where a head ends; like the parser, upstreams are forgiven a missing CR."""
-_IDLE_HINT: Final = re.compile(r"\btimeout\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
-_FOREIGN: Final = (AiohttpError, HttpProcessingError, EofStream, OSError, RuntimeError)
 
 
 class ConnectionLost(Exception):
@@ -64,13 +55,15 @@ class Wire(ResponseHandler):
         self._may_switch = False
         self._has_answer_body = True
         self._reuse_until = math.inf
+        self._head_waiter: Future[None] | None = None
+        self._reader = HeadReader(self, loop)
+        self.watch = Watch(self.fail)
         self._clear()
 
     def _clear(self) -> None:
         """Nothing of an answer is here."""
         self._heads: deque[Head] = deque()
-        self._head_bytes = 0
-        self._line_end = b""
+        self._reader.begin()
         self._framing: Framing | None = None
         self._inbox = Inbox(self._pause_transport_reading, self._resume_transport_reading)
 
@@ -86,24 +79,19 @@ class Wire(ResponseHandler):
         self._may_switch = may_switch
         self._has_answer_body = has_answer_body
         self._clear()
-        self.set_response_params(
-            skip_payload=True,
-            auto_decompress=False,
-            max_line_size=MAX_LINE,
-            max_field_size=MAX_LINE,
-            max_headers=MAX_FIELDS,
-        )
 
     def rest(self) -> None:
         """The answer is complete: from here on any byte is unasked for."""
         self._at_rest = True
+        self._reuse_until = min(self._reuse_until, self._loop.time() + KEEP_IDLE_S)
 
     @property
     def should_close(self) -> bool:
         """Whether the connection is of no use for another request."""
         framing = self._framing
-        spoiled = framing is not None and (bool(framing.rest) or not framing.complete)
-        return spoiled or super().should_close
+        if framing is not None and (framing.rest or not framing.complete):
+            return True
+        return self._should_close or self._exception is not None
 
     def is_fit(self, *, careful: bool) -> bool:
         """Whether a kept-alive connection may take another request.
@@ -111,9 +99,9 @@ class Wire(ResponseHandler):
         `careful` asks the kernel too, whether an end of stream waits there that the loop has
         not read yet: for a request that could not be repeated.
         """
-        if self.should_close or self._loop.time() >= self._reuse_until:
+        if self.should_close or not self.is_connected():
             return False
-        return not (careful and self._is_readable())
+        return self._loop.time() < self._reuse_until and not (careful and self._is_readable())
 
     def _is_readable(self) -> bool:
         if self.transport is None:
@@ -159,17 +147,30 @@ class Wire(ResponseHandler):
 
     # -- reading
 
-    async def read_head(self) -> Head:
-        """The next response head, interim ones (1xx) included."""
-        try:
-            await self.read()
-        except _FOREIGN as error:
-            raise self._told(error) from None
+    async def came(self) -> None:
+        """Return once there is a head to read, or none will come. May be cancelled."""
+        while not self._heads and not self.is_eof():  # an exception makes it that, too
+            self._head_waiter = self._loop.create_future()
+            await self._head_waiter
+
+    @property
+    def whole_status(self) -> int | None:
+        """The status of the answer, if it is all there and nothing of it was read."""
+        if len(self._heads) != 1 or not self._inbox.ended or self._inbox.error is not None:
+            return None
+        return self._heads[0].status
+
+    def take_head(self) -> Head:
+        """The head that has come, interim or final; raises what came instead of one."""
+        if not self._heads:
+            raise self._told(self._exception or EOFError()) from None
         head = self._heads.popleft()
         problem = problem_of(head, may_switch=self._may_switch)
         if problem:
             raise UpstreamProtocolError(f"{self.peer} {problem}")
-        self._note_idle_hint(head)
+        hint = idle_hint(head)
+        # A second early: the request must arrive before the upstream's own timer ends.
+        self._reuse_until = math.inf if hint is None else self._loop.time() + hint - 1
         return head
 
     def body_at_hand(self) -> bytes:
@@ -192,11 +193,6 @@ class Wire(ResponseHandler):
         """The trailer fields, once the body is over."""
         return NO_FIELDS if self._framing is None else self._framing.trailers
 
-    def _note_idle_hint(self, head: Head) -> None:
-        # A second early: the request must arrive before the upstream's own timer ends.
-        hint = _IDLE_HINT.search(head.fields.get("keep-alive") or "")
-        self._reuse_until = self._loop.time() + int(hint[1]) - 1 if hint else math.inf
-
     def _told(self, error: BaseException) -> BaseException:
         """The error to raise for what aiohttp raised. Quotes nothing the upstream sent."""
         if error is self.failure:
@@ -206,24 +202,20 @@ class Wire(ResponseHandler):
             what = error.message.partition(":")[0].partition("\n")[0]
             return UpstreamProtocolError(f"{self.peer} sent what is not HTTP/1.1 ({what})")
         text = f"{self.peer} closed the connection without an answer"
-        stale = self.uses > 1 and not self._head_bytes
+        stale = self.uses > 1 and not self._reader.size
         return (StaleConnectionError if stale else UpstreamProtocolError)(text)
+
+    def _wake(self) -> None:
+        waiter, self._head_waiter = self._head_waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     # -- what aiohttp calls
 
-    def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
-        """Queue a parsed head; called by the base class for each."""
-        head = parse_head(data[0])
-        self._heads.append(head)
-        super().feed_data(data, size)
-        if head.status < 200 and head.status != SWITCHING:
-            return
-        self._framing = UntilClose()
-        try:
-            self._framing = framing_of(head.status, head.fields, has_body=self._has_answer_body)
-        except FramingError as error:
-            self._break(error)
-        self._end_if_complete(self._framing)
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        """The connection is of no more use; whoever waits for a head is told."""
+        super().set_exception(exc, *cause)
+        self._wake()
 
     def data_received(self, data: bytes) -> None:
         """Parse: heads, each by itself, and then the body."""
@@ -238,32 +230,45 @@ class Wire(ResponseHandler):
             self._feed_body(self._framing, data)
 
     def _feed_heads(self, data: bytes) -> bytes:
-        """Give the parser one head after the other; returns what comes behind the final one."""
-        at = len(self._line_end)
-        data = self._line_end + data
-        begin = 0
-        while self._framing is None and self._exception is None and at < len(data):
-            found = _EMPTY_LINE.search(data, begin)
-            end = found.end() if found else len(data)
-            self._line_end = b"" if found else data[max(begin, end - 2) :]
-            self._feed_head(data[at:end])
-            at = begin = end
-        return data[at:]
+        """Read one head after the other; returns what comes behind the final one."""
+        while data and self._framing is None and self._exception is None:
+            try:
+                heads, data = self._reader.feed(data)
+            except Exception as error:  # noqa: BLE001 - whatever it stumbles over, it is no head
+                known = isinstance(error, HttpProcessingError)
+                self.set_exception(error if known else HttpProcessingError())
+                if self.transport is not None:
+                    self.transport.close()
+                return b""
+            for head in heads:
+                self._take_head(head)
+            self._check_size()
+        return data
 
-    def _feed_head(self, data: bytes) -> None:
-        self._head_bytes += len(data)
-        super().data_received(data)
-        if self._framing is None and self._head_bytes > MAX_HEAD:
+    def _check_size(self) -> None:
+        if self._framing is None and self._reader.size > MAX_HEAD:
             self.fail(UpstreamProtocolError(f"{self.peer} sent a head of over {MAX_HEAD} bytes"))
+
+    def _take_head(self, head: Head) -> None:
+        if head.is_last:
+            self.force_close()
+        self._heads.append(head)
+        self._wake()
+        if head.status < 200 and head.status != SWITCHING:
+            return
+        self._framing = UntilClose()
+        try:
+            self._framing = framing_of(head.status, head.fields, has_body=self._has_answer_body)
+        except FramingError as error:
+            self._break(error)
+        if self._framing.complete:
+            self._inbox.end()
 
     def _feed_body(self, framing: Framing, data: bytes) -> None:
         try:
             framing.feed(data, self._inbox.put)
         except FramingError as error:
             self._break(error)
-        self._end_if_complete(framing)
-
-    def _end_if_complete(self, framing: Framing) -> None:
         if framing.complete:
             self._inbox.end()
 
@@ -288,6 +293,7 @@ class Wire(ResponseHandler):
         super().close()
 
     def _cut(self) -> None:
+        self.watch.close()
         self._inbox.end(
             UpstreamProtocolError(f"{self.peer} ended its answer before it was complete")
         )

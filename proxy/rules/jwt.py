@@ -43,11 +43,13 @@ def _in_force(found: Mapping[str, Json], at: float) -> bool:
     return _is_date(ends) and _is_date(begins) and begins <= at < ends
 
 
-def steps(authorization: str | None) -> tuple[float, ...]:
-    """The moments, epoch seconds, at which the claims of `Bearer TOKEN` may change."""
+def spell(authorization: str | None, at: float) -> tuple[float, float]:
+    """From when until when, epoch seconds, the claims of `Bearer TOKEN` are what they are `at`."""
     found = claims(authorization, None)
     dates = (found.get(name) for name in ("nbf", "exp"))
-    return tuple(_seconds(date) for date in dates if _is_date(date))
+    moments = [_seconds(date) for date in dates if _is_date(date)]
+    begins = max((moment for moment in moments if moment <= at), default=-math.inf)
+    return begins, min((moment for moment in moments if moment > at), default=math.inf)
 
 
 def _seconds(date: float | Decimal) -> float:

@@ -9,10 +9,10 @@ name exactly what matters.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final, assert_never
 
 from proxy.messages import CacheKey
@@ -45,9 +45,16 @@ def key_method(method: str) -> str:
     return "GET" if method == "HEAD" else method
 
 
-def _digest(upstream: str, partition: str, parts: Iterable[bytes]) -> bytes:
-    whole = delimit((_VERSION, encode(upstream), encode(partition), *parts))
+def _digest(upstream: str, partition: str, parts: bytes) -> bytes:
+    """SHA-256 of all that a key is made of; `parts` are delimited."""
+    within = encode(partition)
+    whole = b"%b%d:%b,%b" % (_opening(upstream), len(within), within, parts)
     return hashlib.sha256(whole).digest()
+
+
+@lru_cache(maxsize=256)
+def _opening(upstream: str) -> bytes:
+    return delimit((_VERSION, encode(upstream)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,7 @@ class TemplateKey:
             return self._refusal(subject)
         parts = [b"template", *(key_part(value) for value in values)]
         head = self.template.render(subject) or ""
-        return CacheKey(_digest(upstream, partition, parts), head[:_MAX_HEAD])
+        return CacheKey(_digest(upstream, partition, delimit(parts)), head[:_MAX_HEAD])
 
     def _refusal(self, subject: Subject) -> Bypass:
         wants_json = any(selector.root == "body" for selector in self.template.selectors)
@@ -112,48 +119,54 @@ class PartsKey:
     headers: tuple[str, ...] = ()
     normalize_body: tuple[tuple[Path, tuple[Step, ...]], ...] = ()
     normalize_query: tuple[tuple[str, tuple[Step, ...]], ...] = ()
+    reads_body: bool = field(init=False, repr=False, compare=False)
+    """Whether anything of the request's body counts."""
+    _named: bytes = field(init=False, repr=False, compare=False)
 
-    @property
-    def reads_body(self) -> bool:
-        """Whether anything of the request's body counts."""
-        return not self.ignore.body and self.body != ()
+    def __post_init__(self) -> None:
+        """Make what is the same for every key."""
+        object.__setattr__(self, "reads_body", not self.ignore.body and self.body != ())
+        object.__setattr__(self, "_named", delimit((b"parts", encode(self.name))))
 
     def derive(self, subject: Subject, upstream: str, partition: str) -> CacheKey | Bypass:
         """The key, or why the request has none."""
-        body = self._body(subject) if self.reads_body else b"ignored"
-        if isinstance(body, Bypass):
-            return body
-        request = subject.request
-        parts = (
-            b"parts",
-            encode(self.name),
-            encode(key_method(request.method)),
-            encode(request.path),
-            self._query(subject),
-            self._headers(subject),
-            body,
+        request, body = subject.request, b"ignored"
+        if self.reads_body:
+            bare = request.body == b"" and self.body is None
+            read = b"none" if bare else self._body(subject)
+            if isinstance(read, Bypass):
+                return read
+            body = read
+        method, path = encode(key_method(request.method)), encode(request.path)
+        query = self._query(subject) if "?" in request.target or self.normalize_query else _ABSENT
+        headers = self._headers(subject) if self.headers else b""
+        parts = b"%b%d:%b,%d:%b,%d:%b,%d:%b,%d:%b," % (  # as `delimit` does, at once
+            *(self._named, len(method), method, len(path), path),
+            *(len(query), query, len(headers), headers, len(body), body),
         )
         digest = _digest(upstream, partition, parts)
-        return CacheKey(digest, self._head(subject, upstream, digest.hex()))
+        return CacheKey(digest, self._head(subject, upstream, digest))
 
-    def _head(self, subject: Subject, upstream: str, digest: str) -> str:
+    def _head(self, subject: Subject, upstream: str, digest: bytes) -> str:
         if self.name:
-            return f"{self.name}#{digest}"
+            return f"{self.name}#{digest.hex()}"
         request = subject.request
         target = f"{key_method(request.method)} {upstream}{public_target(request.target)}"
-        return f"{target[:_MAX_HEAD]} #{digest[:12]}" if request.body else target[:_MAX_HEAD]
+        return f"{target[:_MAX_HEAD]} #{digest.hex()[:12]}" if request.body else target[:_MAX_HEAD]
 
     def _query(self, subject: Subject) -> bytes:
-        if "?" not in subject.request.target and not self.normalize_query:
-            return _ABSENT
         globs = self.ignore.query
-        pairs = [pair for pair in subject.facts.query if not _ignorable(pair, globs)]
+        pairs = [*subject.facts.query]
+        if globs:
+            pairs = [pair for pair in pairs if not _ignorable(pair, globs)]
         if not pairs and subject.facts.query and not self.normalize_query:
             return _ABSENT  # all of it is ignored: the same as no query
         for name, steps in self.normalize_query:
             pairs = _normalized_pairs(pairs, name, steps)
         # Sorted by name alone, so that repeated names keep the order they were sent in.
-        return delimit(encode(pair.raw) for pair in sorted(pairs, key=lambda pair: pair.name))
+        if len(pairs) > 1:
+            pairs.sort(key=_name)
+        return delimit([encode(pair.raw) for pair in pairs])
 
     def _headers(self, subject: Subject) -> bytes:
         found = ((name, subject.request.fields.get(name)) for name in self.headers)
@@ -172,8 +185,6 @@ class PartsKey:
         return delimit(p for label, value in taken for p in (label, _optional(value)))
 
     def _whole(self, subject: Subject, body: bytes) -> bytes:
-        if not body:
-            return b"none"
         content_type = subject.request.fields.get("content-type") or ""
         coding = subject.request.fields.get("content-encoding")
         essence, _ = media_type(content_type)
@@ -204,6 +215,10 @@ class PartsKey:
 
 def _optional(value: Value, written: Callable[[Json], bytes] = canonical) -> bytes:
     return _ABSENT if value is MISSING else b"+" + written(value)
+
+
+def _name(pair: QueryPair) -> str:
+    return pair.name
 
 
 def _ignorable(pair: QueryPair, globs: tuple[str, ...]) -> bool:

@@ -6,6 +6,7 @@ ways, end here: what these functions suspect is passed on, neither looked up nor
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from proxy.outcomes import Bypass
@@ -27,11 +28,20 @@ OVERRIDE_FIELDS: Final = frozenset(
 )
 """Request fields by which some frameworks take another method or target than the one sent."""
 
+_SPELLED: Final = frozenset(
+    "".join(pieces)
+    for name in OVERRIDE_FIELDS
+    for pieces in product(*(("-", "_") if mark == "-" else (mark,) for mark in name))
+)
+"""The same as they may be spelled: many servers take an underscore for a hyphen."""
+
 
 def misleading(route: Rule, request: Request) -> Bypass | None:
     """Why a request may mean something else to the upstream than its key says."""
-    unkeyed = request.fields.names().difference(route.keyed_fields)
-    if any(name.replace("_", "-") in OVERRIDE_FIELDS for name in unkeyed):
+    names = request.fields.lowered
+    if not _SPELLED.isdisjoint(names) and _SPELLED.intersection(names).difference(
+        route.keyed_fields
+    ):
         return Bypass.OVERRIDE_FIELD
     if request.body != b"" and _ignores_body(route, request.method):
         return Bypass.GET_BODY

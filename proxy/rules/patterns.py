@@ -63,12 +63,6 @@ class Pattern:
         return frozenset(names.union(*mixed) | ({self.rest} if self.rest else set()))
 
     @property
-    def first(self) -> str | None:
-        """The first segment if it is fixed, to index routes by."""
-        head = self.segments[0] if self.segments else None
-        return head if isinstance(head, str) else None
-
-    @property
     def shape(self) -> tuple[str, ...]:
         """What its paths look like, whatever its parameters are called."""
         texts = [_shape(segment) for segment in self.segments]

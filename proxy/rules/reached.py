@@ -84,10 +84,7 @@ def _stores(route: Route, *, fetched: bool) -> bool:
 
 def _takers(path: str, table: RouteTable) -> Iterator[Route]:
     """The routes that may take a GET of this path, up to the first that does in any case."""
-    segments = split_path(path)
-    for entry in table.candidates("GET", segments[0] if segments else ""):
-        if entry.pattern is not None and entry.pattern.match(segments) is None:
-            continue
+    for entry, _ in table.candidates("GET", split_path(path)):
         yield entry.route
         if not entry.conditional:
             return

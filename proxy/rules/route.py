@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 from proxy.messages import CacheKey
 from proxy.outcomes import Bypass
@@ -19,11 +20,10 @@ from proxy.rules.misleading import may_deceive, misleading
 from proxy.rules.rule import Rule
 from proxy.rules.subject import Subject
 from proxy.rules.tags import system_tags
-from proxy.rules.targets import has_dot_segments
+from proxy.rules.targets import has_dot_segments, is_plain
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """The key of an answer, and the partition it is kept in ("" where there is none)."""
 
     key: CacheKey
@@ -40,7 +40,7 @@ class Route(Rule):
         What was parsed of the body is kept only where something later reads it.
         """
         found = self._identify(subject)
-        if not self.body_selectors and not self.body_invalidates:
+        if subject.request.body and not self.body_selectors and not self.body_invalidates:
             subject.facts.forget()
         return found
 
@@ -50,17 +50,22 @@ class Route(Rule):
             refused = misleading(self, subject.request)
         if refused is not None:
             return refused
-        if may_deceive(self, subject):
-            return Bypass.PATH
-        if has_dot_segments(subject.request.path):
-            return Bypass.DOTS
-        if subject.guessed or any(name.overlooks(subject.facts) for name in self.body_selectors):
+        if not is_plain(subject.request.path):
+            if may_deceive(self, subject):
+                return Bypass.PATH
+            if has_dot_segments(subject.request.path):
+                return Bypass.DOTS
+        if subject.guessed or self._overlooks(subject):
             return Bypass.BODY_UNPARSED
         partition = self.scope.partition(subject)
         if isinstance(partition, Bypass):
             return partition
         key = self.keying.derive(subject, self.upstream, partition)
         return key if isinstance(key, Bypass) else Identity(key, partition)
+
+    def _overlooks(self, subject: Subject) -> bool:
+        names = self.body_selectors
+        return bool(names) and any(name.overlooks(subject.facts) for name in names)
 
     def admits(self, subject: Subject) -> bool:
         """Whether the rule lets the subject's answer be stored."""
@@ -131,9 +136,9 @@ class Route(Rule):
         return not any(fnmatchcase(field_name.lower(), glob) for glob in self.ignored_fields)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Match:
-    """The route for a request, and what its selectors read.
+    """The route for a request, and what its selectors read. Nobody changes one.
 
     `since`: the session of a route that is keyed by it serves nothing asked for before then.
     `issued`: the subject's session id is new, and the client does not know it yet.

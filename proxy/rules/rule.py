@@ -10,7 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from proxy.caching.directives import Directives, RequestDirectives, request_directives
+from proxy.caching.directives import (
+    NOTHING_ASKED,
+    Directives,
+    RequestDirectives,
+    request_directives,
+)
+from proxy.caching.invalidation import SAFE_METHODS
 from proxy.caching.targeted import TARGETS, response_directives
 from proxy.fields import Fields
 from proxy.messages import Request
@@ -93,8 +99,9 @@ class Rule:
     def asked(self, request: Request) -> RequestDirectives:
         """What the client asks of the cache, as far as this route listens (RFC 9111 §5.2.1)."""
         asked = request_directives(request.fields)
-        listens = self.reload or request.own
-        return asked if listens else replace(asked, no_cache=False, max_age=None, min_fresh=0)
+        if self.reload or request.own or asked is NOTHING_ASKED:
+            return asked
+        return replace(asked, no_cache=False, max_age=None, min_fresh=0)
 
     def bypass(self, method: str) -> Bypass | None:
         """Why requests of this method are not looked up at all, if they are not."""
@@ -107,6 +114,21 @@ class Rule:
         if isinstance(self.ttl, OffTtl):
             return Bypass.TTL_OFF
         return None if method in self.stored_methods else Bypass.METHOD
+
+    @cached_property
+    def edits_answers(self) -> bool:
+        """Whether it changes the fields of answers on their way to clients."""
+        return bool(self.sources.issued or self.client_cache is not None or self.headers)
+
+    def is_inert(self, method: str) -> bool:
+        """Whether nothing follows from an answer to this method, but that it may be stored."""
+        return method in SAFE_METHODS and not self.has_consequences
+
+    @cached_property
+    def has_consequences(self) -> bool:
+        """Whether anything may follow from its answers, even to safe requests, besides storing."""
+        follows = bool(self.invalidation_rules or self.following)
+        return follows or self.extension is not None or self.cost is not None
 
     @property
     def deduping(self) -> Dedupe | None:
@@ -184,6 +206,17 @@ class Rule:
     def keyed_fields(self) -> tuple[str, ...]:
         """Names of the request fields that are part of the key."""
         return self.keying.headers if isinstance(self.keying, PartsKey) else ()
+
+    @property
+    def selectors(self) -> Iterator[Readable]:
+        """All that it reads of requests and answers besides what is in `keying` and `sources`."""
+        yield from self._judging_selectors()
+        yield from self._telling
+        yield from self.following.selectors
+        yield from self.extension.selectors if self.extension is not None else ()
+        for rule in self.invalidation_rules:
+            yield from rule.selectors
+        yield from self.scope.selectors if isinstance(self.scope, SelectorScope) else ()
 
     def _judging_selectors(self) -> Iterator[Selector]:
         for condition in (self.store_if, self.serve_if):

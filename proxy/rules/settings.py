@@ -6,7 +6,7 @@ file would not find in docs/rules.md. Durations are seconds, sizes are bytes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -146,15 +146,16 @@ class Upstream:
     retry: Retry = Retry()
     breaker: Breaker = Breaker()
     credentials: tuple[str, ...] = ()
+    credential_fields: tuple[str, ...] = field(init=False, compare=False)
+    """The request fields, in lower case, that hold its clients' credentials."""
 
-    @property
-    def credential_fields(self) -> tuple[str, ...]:
-        """The request fields, in lower case, that hold its clients' credentials."""
+    def __post_init__(self) -> None:
+        """Find the fields: every request needs them."""
         roots = (selector.partition(".") for selector in self.credentials)
         names = (
             name if root == "header" else "cookie" for root, _, name in roots if root in _FIELDS
         )
-        return tuple(dict.fromkeys(names))
+        object.__setattr__(self, "credential_fields", tuple(dict.fromkeys(names)))
 
     def __repr__(self) -> str:
         return f"Upstream({self.name})"

@@ -101,16 +101,18 @@ class Sources:
     def shown(self, subject: Subject) -> list[tuple[str, Value]]:
         """The credentials a request carries, by name. A parameter's case does not matter."""
         fields = self._fields
-        found = [
-            (fields[name].text, fields[name].read(subject))
-            for name in sorted(fields.keys() & subject.request.fields.names())
-        ]
+        there = [name for name in subject.request.fields.lowered if name in fields]
+        if len(there) > 1:
+            there = sorted(set(there))
+        found = [(fields[name].text, fields[name].read(subject)) for name in there]
         if self._parameters and "?" in subject.request.target:
             found += [
                 (f"query.{pair.name.lower()}", pair.value)
                 for pair in sorted(subject.facts.query, key=_parameter)
                 if pair.name.lower() in self._parameters
             ]
+        if not self._others:
+            return found
         read = ((source.text, source.read(subject)) for source in self._others)
         return found + [(text, value) for text, value in read if value is not MISSING]
 
@@ -119,7 +121,7 @@ def _parameter(pair: QueryPair) -> str:
     return pair.name.lower()
 
 
-@dataclass(frozen=True)
+@dataclass
 class RequestFacts:
     """A request with what was parsed of it."""
 
@@ -167,10 +169,11 @@ class RequestFacts:
         self.__dict__.pop("form", None)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Subject:
     """What selectors read: a routed request, its path parameters, and perhaps its answer.
 
+    Nobody changes one; what is read of it is made once. It is not frozen: that would be dear.
     `guessed`: its route was chosen without what is in a body that is too much to parse.
     """
 
@@ -182,19 +185,23 @@ class Subject:
     response_body: bytes | None = None
     item: Value = MISSING
 
-    @property
-    def request(self) -> Request:
-        """The routed request."""
-        return self.facts.request
+    request: Request = field(init=False, repr=False, compare=False)
+    """The routed request."""
+
+    def __post_init__(self) -> None:
+        """Put what is read most within reach."""
+        self.request = self.facts.request
 
     def with_response(self, response: Response, body: bytes | None) -> Subject:
         """The same request with this answer; `body` is None while it is not complete."""
-        return replace(self, response=response, response_body=body)
+        return Subject(
+            self.facts, self.sources, self.params, self.guessed, response, body, self.item
+        )
 
     def with_item(self, item: Json) -> Subject:
         """The same, speaking of one item of a list; what was parsed stays parsed."""
         made = copy(self)
-        object.__setattr__(made, "item", item)
+        made.item = item
         return made
 
     @property

@@ -56,12 +56,18 @@ def _spelled(found: re.Match[str]) -> str:
     return character if character in _UNRESERVED else found[0].upper()
 
 
+def is_plain(path: str) -> bool:
+    """Whether nothing in this raw path could be read in two ways: all but a few paths are so."""
+    escaped = "%" in path or "\\" in path or ";" in path
+    return not escaped and "/." not in path and path.startswith("/")
+
+
 def has_dot_segments(path: str) -> bool:
     """Whether some server may find `.` or `..` among the segments of this raw path.
 
     Escaped once or more, divided by an escaped slash or a backslash, or before a parameter.
     """
-    return ("." in path or "%" in path) and _DOT_SEGMENT.search(path) is not None
+    return not is_plain(path) and _DOT_SEGMENT.search(path) is not None
 
 
 def climbs_out(path: str) -> bool:

@@ -170,7 +170,7 @@ def to_text(value: Json) -> str:
 
 def delimit(parts: Iterable[bytes]) -> bytes:
     """The parts, each after its length, so that none can run into another."""
-    return b"".join(b"%d:%s," % (len(part), part) for part in parts)
+    return b"".join([b"%d:%s," % (len(part), part) for part in parts])
 
 
 def encode(text: str) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Protocol
@@ -108,16 +108,19 @@ class JournalRecord:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The marks a new entry will be under, and the journal's end read *after* them."""
+    """The marks new entries will be under, and the journal's end read *after* them."""
 
     epoch: str
     marks: tuple[Mark, ...]
     end: Position
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Found:
-    """A stored response that nothing has killed; `soft` says to treat it as stale."""
+    """A stored response that nothing has killed; `soft` says to treat it as stale.
+
+    Nobody changes one; it is not frozen because a look-up should cost little.
+    """
 
     entry: Stored
     tier: Tier
@@ -217,8 +220,8 @@ class SharedStore(Store, Protocol):
     async def wide(self) -> tuple[tuple[Fact, Position], ...]:
         """Every prefix and pattern fact of the epoch that no `*` fact followed."""
 
-    async def reach(self, tags: Sequence[str], expires_at: float) -> Reach:
-        """Read or make the marks, let them live until `expires_at`, then read the end."""
+    async def reach(self, tags: Mapping[str, float]) -> Reach:
+        """Read or make the marks, let each live until its moment at least, then read the end."""
 
     async def marks(self, tags: Sequence[str]) -> tuple[Mark | None, ...]:
         """The marks as they are; None where one is missing."""

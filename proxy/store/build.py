@@ -2,7 +2,8 @@
 
 Run before the event loop starts: it looks at the disk. Whatever is wrong with the
 setting is a SettingsError here; whatever is wrong with a server shows later, as
-an outage.
+an outage. A store that no rule file names is not even imported: the Redis client alone
+would take an eighth of the memory and of the time to start.
 """
 
 from __future__ import annotations
@@ -13,11 +14,9 @@ from typing import Final
 from proxy.errors import SettingsError
 from proxy.store.base import SharedStore
 from proxy.store.codec import Codec
-from proxy.store.redis import RedisStore
-from proxy.store.redis_link import SCHEMES
-from proxy.store.sqlite import SqliteStore
 
 NONE: Final = "none"
+_REDIS: Final = ("redis", "rediss")
 
 
 def shared_store(
@@ -25,15 +24,18 @@ def shared_store(
 ) -> SharedStore | None:
     """The store for "none", "sqlite:PATH" (from `base`) or a Redis URL; `max_size` is of a file."""
     scheme, _, rest = shared.partition(":")
-    codec = Codec(compress)
     if shared == NONE:
         return None
-    if scheme in SCHEMES:
-        return RedisStore(shared, codec_=codec)
+    if scheme in _REDIS:
+        from proxy.store.redis import RedisStore  # noqa: PLC0415  only if it is used: see above
+
+        return RedisStore(shared, codec_=Codec(compress))
     if scheme == "sqlite" and rest:
+        from proxy.store.sqlite import SqliteStore  # noqa: PLC0415  likewise
+
         path = (base or Path()) / rest
         make_folder(path)
-        return SqliteStore(path, max_size=max_size, codec_=codec)
+        return SqliteStore(path, max_size=max_size, codec_=Codec(compress))
     # The value may hold a password, so only its scheme is shown.
     raise SettingsError(
         f"store.shared: {scheme!r} names no store; "

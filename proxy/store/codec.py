@@ -3,8 +3,9 @@
     magic 4 | version 1 | flags 1 | head length 4 (big-endian) | CRC-32 of head 4 | head | body
 
 The head is MessagePack, the body is zstd if flag 1 is set; so a listing reads
-only the first bytes. Versions 1 and 2 differ in who understands them, and only ever get fields
-at the end; bytes of another one, or that fail their checks, raise CorruptEntryError: a miss.
+only the first bytes. Versions differ in who understands them and in how texts are written
+(heads.py), and only ever get fields at the end; bytes of another one, or that fail their
+checks, raise CorruptEntryError: a miss.
 """
 
 from __future__ import annotations
@@ -22,13 +23,15 @@ from proxy.messages import Alias, Stored, StoredResponse
 from proxy.outcomes import Tier
 from proxy.store.base import EVERYTHING, Fact, FactKind, Record
 from proxy.store.entry_info import EntryInfo
-from proxy.store.heads import Head, entry_of, head_of, text_in, text_out
+from proxy.store.heads import Head, as_bytes, as_text, entry_of, head_of, text_in, text_out
 
 MAGIC: Final = b"LRDR"
-VERSION: Final = 1
+VERSION: Final = 3
+FIRST: Final = 1
+"""Texts are bytes, and so still where one is no UTF-8 (JSON may hold a lone surrogate)."""
 ANEW: Final = 2
 """Of what a reader of version 1 would take for something else: the format is the same."""
-_READ: Final = (VERSION, ANEW)
+_READ: Final = (FIRST, ANEW, VERSION)
 HEAD_BYTES: Final = 16 * 1024
 """How much of a value a listing reads first; a longer head costs it a second read."""
 
@@ -39,7 +42,8 @@ _LEVEL: Final = 3
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Head)
+_decoder = msgspec.msgpack.Decoder(Head[str])
+_bytes_decoder = msgspec.msgpack.Decoder(Head[bytes])
 
 
 class _Row(msgspec.Struct, array_like=True, frozen=True):
@@ -72,10 +76,10 @@ class Codec:
         """The bytes of a record."""
         entry = record.entry
         body = entry.body if isinstance(entry, StoredResponse) else b""
-        head = _encoder.encode(head_of(record, body))
+        version, head = _written(head_of(record, body), entry)
         packed = self._pack(body)
         flags = 0 if packed is None else _ZSTD
-        prefix = _PREFIX.pack(MAGIC, _version(entry), flags, len(head), zlib.crc32(head))
+        prefix = _PREFIX.pack(MAGIC, version, flags, len(head), zlib.crc32(head))
         return b"".join((prefix, head, body if packed is None else packed))
 
     def decode(self, data: bytes) -> Record:
@@ -102,16 +106,20 @@ class Codec:
             raise CorruptEntryError("a stored body could not be decompressed") from error
 
 
-def _version(entry: Stored) -> int:
-    """An alias would be read as an answer, and ours as the upstream's validators."""
-    ours = isinstance(entry, StoredResponse) and bool(entry.validators)
-    return ANEW if ours or isinstance(entry, Alias) else VERSION
+def _written(head: Head[str], entry: Stored) -> tuple[int, bytes]:
+    """Version, bytes. To version 1 an alias is an answer, our validators are the upstream's."""
+    try:
+        return VERSION, _encoder.encode(head)
+    except UnicodeEncodeError:
+        ours = isinstance(entry, StoredResponse) and bool(entry.validators)
+        version = ANEW if ours or isinstance(entry, Alias) else FIRST
+        return version, _encoder.encode(as_bytes(head))
 
 
 def head_length(data: bytes) -> int:
     """How many bytes of a value a listing needs, by its beginning; 0 if it is none of ours."""
     try:
-        return _PREFIX.size + _prefix(data)[1]
+        return _PREFIX.size + _prefix(data)[2]
     except CorruptEntryError:
         return 0
 
@@ -152,24 +160,26 @@ def decode_facts(data: bytes) -> tuple[Fact, ...]:
         return (Fact(FactKind.TAG, EVERYTHING),)
 
 
-def _prefix(data: bytes) -> tuple[int, int, int]:
-    """Flags, head length, head CRC."""
+def _prefix(data: bytes) -> tuple[int, int, int, int]:
+    """Version, flags, head length, head CRC."""
     if len(data) < _PREFIX.size or not data.startswith(MAGIC):
         raise CorruptEntryError("a stored value is not one of Larder's")
     _, version, flags, length, crc = _PREFIX.unpack_from(data)
     if version not in _READ:
         raise CorruptEntryError(f"a stored value has the unknown version {version}")
-    return flags, length, crc
+    return version, flags, length, crc
 
 
-def _read_head(data: bytes) -> tuple[int, int, Head]:
+def _read_head(data: bytes) -> tuple[int, int, Head[str]]:
     """Flags, where the body starts, head."""
-    flags, length, crc = _prefix(data)
+    version, flags, length, crc = _prefix(data)
     start = _PREFIX.size + length
     packed = data[_PREFIX.size : start]
     if len(packed) != length or zlib.crc32(packed) != crc:
         raise CorruptEntryError("the head of a stored value is damaged")
     try:
-        return flags, start, _decoder.decode(packed)
+        if version == VERSION:
+            return flags, start, _decoder.decode(packed)
+        return flags, start, as_text(_bytes_decoder.decode(packed))
     except msgspec.MsgspecError as error:
         raise CorruptEntryError(f"the head of a stored value is damaged: {error}") from error

@@ -13,7 +13,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from enum import Enum, auto
+from enum import IntEnum, auto
 from functools import lru_cache
 from typing import Final, assert_never
 
@@ -26,8 +26,8 @@ MAX_WIDE: Final = 4096
 """Prefix and pattern facts an epoch remembers; one more and a `*` fact takes their place."""
 
 
-class Verdict(Enum):
-    """What the known facts say of an entry."""
+class Verdict(IntEnum):
+    """What the known facts say of an entry; the greater, the graver."""
 
     ALIVE = auto()
     SOFT = auto()
@@ -113,9 +113,8 @@ class FactTable:
         """By the facts in the table alone; whether they are all is `proves`."""
         born = entry.born
         verdict = Verdict.ALIVE
-        for tag in entry.tags:
-            latest = self._tags.get(tag)
-            if latest is not None:
+        if not self._tags.keys().isdisjoint(entry.tags):
+            for latest in filter(None, map(self._tags.get, entry.tags)):
                 verdict = worse(verdict, latest.verdict(entry))
         for fact, position in self._wide.items():
             if position > born and holds(fact)(entry):
@@ -145,7 +144,7 @@ def kills_all(fact: Fact) -> bool:
 
 def worse(one: Verdict, other: Verdict) -> Verdict:
     """The graver of two."""
-    return max(one, other, key=lambda verdict: verdict.value)
+    return max(one, other)
 
 
 def judge_by_marks(

@@ -37,6 +37,11 @@ _SETTLE_S: Final = 0.5
 _POLL_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 
 
+Job = tuple[bytes, Stored | None]
+"""A key, and the entry to be stored under it, or None: it is to be deleted."""
+Proven = list[tuple[bytes, Record]]
+
+
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """What the shared store had; `keep`: memory may have it too, where later facts find it."""
@@ -69,7 +74,7 @@ class Far:
             record = await self._guard.run("get", lambda: self.shared.get(key))
             if record is None:
                 return NotServed.ABSENT
-            verdict = await self._judge(record)
+            verdict = await self._by_marks(record)
         except CorruptEntryError:
             return NotServed.CORRUPT
         except StoreError:
@@ -94,42 +99,77 @@ class Far:
         found = Found(entry, Tier.SHARED, verdict is Verdict.SOFT)
         return Fetched(found, record, keep=coherence.online)
 
-    async def _judge(self, record: Record) -> Verdict:
-        """By the facts followed since it was born or, if they are not all at hand, by its marks."""
-        verdict = self._coherence.judge(record.entry)
-        if verdict is Verdict.DEAD or self._coherence.proves(record.entry.born):
-            return verdict
-        tags = record.entry.tags
-        marks = await self._guard.run("marks", lambda: self.shared.marks(tags))
-        return judge_by_marks(record.entry, record.generations, marks)
+    async def _by_marks(self, record: Record) -> Verdict:
+        """By its tags' marks, if not all facts since it was born are at hand to judge it by."""
+        entry, coherence = record.entry, self._coherence
+        if coherence.proves(entry.born) or coherence.judge(entry) is Verdict.DEAD:
+            return Verdict.ALIVE
+        marks = await self._guard.run("marks", lambda: self.shared.marks(entry.tags))
+        return judge_by_marks(entry, record.generations, marks)
 
-    async def write(self, key: bytes, entry: Stored | None) -> None:
-        """Store an entry that is still alive, or delete; StoreError if it did not come to that.
+    async def write(self, jobs: Sequence[Job]) -> int:
+        """Store entries that are still alive, delete where there is none; how many were dropped.
+
+        All at once: the marks are read in one go, and what is proven by them is put together.
+        """
+        writes = [(key, entry) for key, entry in jobs if entry is not None]
+        try:
+            proven, dropped = await self._prove(writes)
+        except StoreError:
+            proven, dropped = [], len(writes)
+        puts = (self._put(key, record) for key, record in proven)
+        deletions = (self._delete(key) for key, entry in jobs if entry is None)
+        outcomes = await asyncio.gather(*puts, *deletions, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, StoreError):
+                dropped += 1
+            elif outcome is not None:
+                raise outcome
+        return dropped
+
+    async def _prove(self, writes: Sequence[tuple[bytes, Stored]]) -> tuple[Proven, int]:
+        """The records of those that are alive, and how many nobody can tell of.
 
         1. Read or make the marks.  2. Read the journal's end.  3. Follow up to it.  4. Judge.
         A fact appended before (1) is seen by (4), even if its mark was evicted and made
         anew by (1); one confirmed after (1) is in the mark that the entry names, or that
-        mark is gone, and then the entry is dead.
+        mark is gone, and then the entry is dead. So it is for each of many, whose marks are
+        all read before the one end.
         """
-        if entry is None:
-            await self._guard.run("delete", lambda: self.shared.delete(key))
-            return
         coherence, losses = self._coherence, self._coherence.losses
+        if not writes:
+            return [], 0
         if not coherence.online:
             raise StoreError("the shared store is out of reach")
-        reach = await self._guard.run(
-            "reach", lambda: self.shared.reach(entry.tags, entry.expires_at)
-        )
+        until: dict[str, float] = {}
+        for _, entry in writes:
+            expires_at = entry.expires_at
+            until |= {tag: max(until.get(tag, 0.0), expires_at) for tag in entry.tags}
+        reach = await self._guard.run("reach", lambda: self.shared.reach(until))
         if not await self.follower.passed(reach.end, _FOLLOW_S):
             raise StoreError("the journal could not be followed up to the write")
-        generations = tuple(mark.generation for mark in reach.marks)
-        by_marks = judge_by_marks(entry, generations, reach.marks)
-        if worse(by_marks, coherence.judge(entry)) is Verdict.DEAD:
-            return
-        if losses != coherence.losses or not coherence.proves(entry.born):
-            raise StoreError("the entry cannot be proven")
-        record = Record(entry, generations, reach.epoch)
+        if losses != coherence.losses:
+            raise StoreError("the place in the journal was lost")
+        known = dict(zip(until, reach.marks, strict=True))
+        proven: Proven = []
+        unproven = 0
+        for key, entry in writes:
+            marks = tuple(map(known.__getitem__, entry.tags))
+            generations = tuple(mark.generation for mark in marks)
+            by_marks = judge_by_marks(entry, generations, marks)
+            if worse(by_marks, coherence.judge(entry)) is Verdict.DEAD:
+                continue
+            if coherence.proves(entry.born):
+                proven.append((key, Record(entry, generations, reach.epoch)))
+            else:
+                unproven += 1
+        return proven, unproven
+
+    async def _put(self, key: bytes, record: Record) -> None:
         await self._guard.run("put", lambda: self.shared.put(key, record))
+
+    async def _delete(self, key: bytes) -> None:
+        await self._guard.run("delete", lambda: self.shared.delete(key))
 
     async def state(self, facts: Sequence[Fact]) -> Position | None:
         """Append, apply here, raise the marks; None if that failed: they have to wait."""

@@ -43,38 +43,25 @@ class Guard:
 
         Who insists calls all the same: looking up in vain is nothing, an invalidation is not.
         """
-        if not self._breaker.allows():
-            if insist:
-                return await self._timed(op, call)
+        breaker = self._breaker
+        allowed = breaker.allows()
+        if not allowed and not insist:
             self._on_operation(Tier.SHARED, op, "refused", 0.0)
             raise BreakerOpenError("the shared store failed too often and is left alone")
-        try:
-            value = await self._timed(op, call)
-        except (CorruptEntryError, JournalLostError):
-            self._breaker.succeeded()
-            raise
-        except StoreError:
-            self._breaker.failed()
-            raise
-        except BaseException:
-            self._breaker.abandoned()
-            raise
-        self._breaker.succeeded()
-        return value
-
-    async def _timed(self, op: str, call: Callable[[], Awaitable[Value]]) -> Value:
-        started = self._clock()
-        result = "abandoned"
+        started, result, report = self._clock(), "abandoned", breaker.abandoned
         try:
             value = await call()
-            result = "miss" if value is None and op == "get" else "ok"
+            result, report = "miss" if value is None and op == "get" else "ok", breaker.succeeded
         except (CorruptEntryError, JournalLostError):
-            result = "corrupt"
+            result, report = "corrupt", breaker.succeeded
             raise
         except StoreError as error:
-            result = "timeout" if isinstance(error, StoreTimeoutError) else "error"
+            result, report = "error", breaker.failed
+            if isinstance(error, StoreTimeoutError):
+                result = "timeout"
             raise
-        else:
-            return value
         finally:
             self._on_operation(Tier.SHARED, op, result, self._clock() - started)
+            if allowed:
+                report()
+        return value

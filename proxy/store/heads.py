@@ -2,14 +2,15 @@
 
 Knows the entries and nothing of how their bytes are framed or packed (codec.py). Invariant:
 a field's place in the array is the format; a version only ever gets fields at its end.
+Texts are MessagePack's, or bytes in versions 1 and 2 and where one is no UTF-8 (`as_bytes`).
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import astuple
-from typing import Final
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
@@ -18,15 +19,17 @@ from proxy.fields import Fields
 from proxy.messages import Alias, Part, Stored, StoredResponse, Variants
 from proxy.store.base import Record
 
+Text = TypeVar("Text", str, bytes)
 
-class Head(msgspec.Struct, array_like=True, frozen=True):
-    """Versions 1 and 2. The order is the format: new fields are at the end, with defaults."""
+
+class Head(msgspec.Struct, Generic[Text], array_like=True, frozen=True):
+    """Every version. The order is the format: new fields are at the end, with defaults."""
 
     variants: bool
-    names: tuple[bytes, ...]
+    names: tuple[Text, ...]
     status: int
-    reason: bytes
-    fields: tuple[tuple[bytes, bytes], ...]
+    reason: Text
+    fields: tuple[tuple[Text, Text], ...]
     body_bytes: int
     body_crc: int
     request_time: float
@@ -38,15 +41,15 @@ class Head(msgspec.Struct, array_like=True, frozen=True):
     stale_if_error: float
     must_revalidate: bool
     no_cache: bool
-    unused: tuple[bytes, ...]
-    selecting: tuple[bytes, ...]
-    tags: tuple[bytes, ...]
+    unused: tuple[Text, ...]
+    selecting: tuple[Text, ...]
+    tags: tuple[Text, ...]
     born: tuple[int, int]
-    route: bytes
-    route_digest: bytes
-    method: bytes
-    url: bytes
-    head: bytes
+    route: Text
+    route_digest: Text
+    method: Text
+    url: Text
+    head: Text
     expires_at: float
     generations: tuple[int, ...]
     epoch: str
@@ -54,11 +57,17 @@ class Head(msgspec.Struct, array_like=True, frozen=True):
     part: tuple[int, int, int | None] | None = None
     target: bytes = b""
     created_at: float = 0.0
-    validators: tuple[tuple[bytes, bytes], ...] = ()
+    validators: tuple[tuple[Text, Text], ...] = ()
     aliases: tuple[bytes, ...] = ()
     cost: float = 0.0
-    params: tuple[tuple[bytes, bytes], ...] = ()
+    params: tuple[tuple[Text, Text], ...] = ()
     learned: float = 0.0
+
+
+_TEXTS: Final = (
+    *("names", "reason", "fields", "selecting", "tags", "route", "route_digest"),
+    *("method", "url", "head", "validators", "params"),
+)
 
 
 def text_out(text: str) -> bytes:
@@ -71,16 +80,38 @@ def text_in(data: bytes) -> str:
     return data.decode("utf-8", "surrogatepass")
 
 
-def head_of(record: Record, body: bytes) -> Head:
+def as_bytes(head: Head[str]) -> Head[bytes]:
+    """The same head for those who read its texts as bytes."""
+    return Head(**_mapped(head, text_out))
+
+
+def as_text(head: Head[bytes]) -> Head[str]:
+    """The inverse of `as_bytes`; CorruptEntryError if a text is damaged."""
+    try:
+        return Head(**_mapped(head, text_in))
+    except UnicodeDecodeError as error:
+        raise CorruptEntryError("the text of a stored value is damaged") from error
+
+
+def _mapped(head: Head[Any], how: Callable[[Any], object]) -> dict[str, Any]:
+    parts = msgspec.structs.asdict(head)
+    return parts | {name: _each(parts[name], how) for name in _TEXTS}
+
+
+def _each(part: object, how: Callable[[Any], object]) -> object:
+    return tuple(_each(one, how) for one in part) if isinstance(part, tuple) else how(part)
+
+
+def head_of(record: Record, body: bytes) -> Head[str]:
     """The head of a record whose body is `body`."""
     entry = record.entry
     answer = entry if isinstance(entry, StoredResponse) else _NO_ANSWER
     return Head(
         variants=isinstance(entry, Variants),
-        names=tuple(map(text_out, entry.names)) if isinstance(entry, Variants) else (),
+        names=entry.names if isinstance(entry, Variants) else (),
         status=answer.status,
-        reason=text_out(answer.reason),
-        fields=_pairs_out(answer.fields),
+        reason=answer.reason,
+        fields=answer.fields.items,
         body_bytes=len(body),
         body_crc=zlib.crc32(body),
         request_time=answer.request_time,
@@ -93,14 +124,14 @@ def head_of(record: Record, body: bytes) -> Head:
         must_revalidate=answer.must_revalidate,
         no_cache=answer.no_cache,
         unused=(),
-        selecting=tuple(map(text_out, answer.selecting)),
-        tags=tuple(map(text_out, entry.tags)),
+        selecting=answer.selecting,
+        tags=entry.tags,
         born=entry.born,
-        route=text_out(entry.route),
-        route_digest=text_out("" if isinstance(entry, Variants) else entry.route_digest),
-        method=text_out(answer.method),
-        url=text_out(entry.url),
-        head=text_out(entry.head),
+        route=entry.route,
+        route_digest="" if isinstance(entry, Variants) else entry.route_digest,
+        method=answer.method,
+        url=entry.url,
+        head=entry.head,
         expires_at=entry.expires_at,
         generations=record.generations,
         epoch=record.epoch,
@@ -108,61 +139,46 @@ def head_of(record: Record, body: bytes) -> Head:
         part=None if answer.part is None else astuple(answer.part),
         target=entry.target if isinstance(entry, Alias) else b"",
         created_at=answer.created_at,
-        validators=_pairs_out(answer.validators),
+        validators=answer.validators,
         aliases=answer.aliases,
         cost=answer.cost,
-        params=_pairs_out(answer.params),
+        params=answer.params,
         learned=answer.learned,
     )
 
 
-def _pairs_out(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[bytes, bytes], ...]:
-    return tuple((text_out(name), text_out(value)) for name, value in pairs)
-
-
-def _pairs_in(pairs: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
-    return tuple((text_in(name), text_in(value)) for name, value in pairs)
-
-
-def entry_of(head: Head, body: bytes) -> Stored:
-    """The entry of a head; CorruptEntryError if its text is damaged."""
-    try:
-        return _compose(head, body)
-    except UnicodeDecodeError as error:
-        raise CorruptEntryError("the text of a stored value is damaged") from error
-
-
-def _compose(head: Head, body: bytes) -> Stored:
+def entry_of(head: Head[str], body: bytes) -> Stored:
+    """The entry of a head."""
     if head.target:
         return Alias(
             target=head.target,
-            route_digest=text_in(head.route_digest),
+            route_digest=head.route_digest,
             expires_at=head.expires_at,
-            tags=tuple(map(text_in, head.tags)),
+            tags=head.tags,
             born=head.born,
-            url=text_in(head.url),
-            route=text_in(head.route),
-            head=text_in(head.head),
+            url=head.url,
+            route=head.route,
+            head=head.head,
         )
     if head.variants:
         return Variants(
-            names=tuple(map(text_in, head.names)),
+            names=head.names,
             expires_at=head.expires_at,
-            tags=tuple(map(text_in, head.tags)),
+            tags=head.tags,
             born=head.born,
-            url=text_in(head.url),
-            route=text_in(head.route),
-            head=text_in(head.head),
+            url=head.url,
+            route=head.route,
+            head=head.head,
             places=head.places,
         )
     return _answer(head, body)
 
 
-def _answer(head: Head, body: bytes) -> StoredResponse:
+def _answer(head: Head[str], body: bytes) -> StoredResponse:
     return StoredResponse(
         status=head.status,
-        reason=text_in(head.reason),
-        fields=Fields(_pairs_in(head.fields)),
+        reason=head.reason,
+        fields=Fields(head.fields),
         body=body,
         request_time=head.request_time,
         response_time=head.response_time,
@@ -173,20 +189,20 @@ def _answer(head: Head, body: bytes) -> StoredResponse:
         stale_if_error=head.stale_if_error,
         must_revalidate=head.must_revalidate,
         no_cache=head.no_cache,
-        selecting=tuple(map(text_in, head.selecting)),
-        tags=tuple(map(text_in, head.tags)),
+        selecting=head.selecting,
+        tags=head.tags,
         born=head.born,
-        route=text_in(head.route),
-        route_digest=text_in(head.route_digest),
-        method=text_in(head.method),
-        url=text_in(head.url),
-        head=text_in(head.head),
+        route=head.route,
+        route_digest=head.route_digest,
+        method=head.method,
+        url=head.url,
+        head=head.head,
         part=None if head.part is None else Part(*head.part),
         created_at=head.created_at,
-        validators=_pairs_in(head.validators),
+        validators=head.validators,
         aliases=head.aliases,
         cost=head.cost,
-        params=_pairs_in(head.params),
+        params=head.params,
         learned=head.learned,
     )
 

@@ -28,15 +28,28 @@ SLICE: Final = 500
 _MAX_SWEEPINGS: Final = 32
 
 
-class Slot:
-    """An entry in place, with the answer to a look-up ready made."""
+class Slot(Found):
+    """An entry in place, which is the answer to a look-up as it is.
 
-    __slots__ = ("__weakref__", "expires_at", "found", "size")
+    Until the second `lasts` it surely has not expired; 0: unknown.
+    """
 
-    def __init__(self, entry: Stored, size: int, *, soft: bool) -> None:
-        self.found = Found(entry, Tier.MEMORY, soft)
-        self.expires_at = entry.expires_at
+    __slots__ = ("__weakref__", "lasts", "size")
+
+    def __init__(self, entry: Stored, size: int, *, soft: bool, lasts: float = 0.0) -> None:
+        super().__init__(entry, Tier.MEMORY, soft)
+        self.lasts = lasts
         self.size = size
+
+    @property
+    def found(self) -> Found:
+        """What a look-up finds."""
+        return self
+
+    @property
+    def expires_at(self) -> float:
+        """From then on it is of no use."""
+        return self.entry.expires_at
 
 
 class _Sweeping:
@@ -85,21 +98,24 @@ class MemoryStore:
         slot = self._slots.get(key)
         if slot is None:
             return None
-        if now < slot.expires_at and not (self._sweepings and self._is_swept(slot)):
+        left = self._unswept(key, slot) if self._sweepings else slot
+        if left is not None and (now < left.lasts or now < left.entry.expires_at):
             self._slots.move_to_end(key)
-            return slot.found
+            return left
         self.drop(key)
         return None
 
     def standing(self, key: bytes) -> Slot | None:
         """The slot under `key`, expired or not; None if more than a look is needed to use it."""
         slot = self._slots.get(key)
-        return None if slot is None or self._sweepings or slot.found.soft else slot
+        return None if slot is None or self._sweepings or slot.soft else slot
 
-    def touch(self, key: bytes) -> None:
-        """It was used, as by a `look`."""
-        if key in self._slots:
-            self._slots.move_to_end(key)
+    def touch(self, keys: Iterable[bytes]) -> None:
+        """They were used, as by a `look` each."""
+        slots = self._slots
+        for key in keys:
+            if key in slots:
+                slots.move_to_end(key)
 
     def place(self, key: bytes, record: Record, *, soft: bool = False) -> bool:
         """Put an entry in place of what was there; if it is too large, nothing is, and False."""
@@ -113,7 +129,8 @@ class MemoryStore:
         while self._size + size > self._max_size:
             self._remove(next(iter(self._slots)))
             self._evictions += 1
-        self._slots[key] = Slot(shared, size, soft=soft)
+        lasts = self._sharing.part(shared.expires_at // 1)
+        self._slots[key] = Slot(shared, self._sharing.number(size), soft=soft, lasts=lasts)
         self._size += size
         self._local += is_local(shared.born)
         self._tags.add(_indexed(shared), key)
@@ -149,8 +166,8 @@ class MemoryStore:
         def holds(entry: Stored) -> bool:
             return tag in entry.tags and not (spared is not None and spared(entry))
 
-        keys = self._slots if tag == EVERYTHING else self._tags.keys(tag)
-        self._invalidate(keys, holds, position, soft=soft)
+        keys = None if tag == EVERYTHING else self._tags.keys(tag)
+        self._invalidate(self._slots if keys is None else keys, holds, position, soft=soft)
 
     def invalidate_where(
         self, holds: Callable[[Stored], bool], position: Position, *, soft: bool
@@ -173,21 +190,20 @@ class MemoryStore:
 
     def drop_local(self) -> None:
         """Remove the entries fetched under a position of this instance's own making."""
-        if not self._local:
-            return
-        for key in [k for k, slot in self._slots.items() if is_local(slot.found.entry.born)]:
-            self.drop(key)
+        slots = self._slots.items() if self._local else ()
+        for key in [k for k, slot in slots if is_local(slot.entry.born)]:
+            self._remove(key)
 
     def entries(self, now: float) -> Iterator[EntryInfo]:
         """A listing of the moment."""
         for key, slot in tuple(self._slots.items()):
-            if now < slot.expires_at and not self._is_swept(slot):
-                yield EntryInfo.of(key, slot.found.entry, Tier.MEMORY)
+            if now < slot.entry.expires_at and self._unswept(key, slot) is not None:
+                yield EntryInfo.of(key, slot.entry, Tier.MEMORY)
 
     def sweep(self) -> int:
         """Remove what has expired; how many that were."""
         now = self._clock()
-        expired = [key for key, slot in self._slots.items() if now >= slot.expires_at]
+        expired = [key for key, slot in self._slots.items() if now >= slot.entry.expires_at]
         for key in expired:
             self.drop(key)
         return len(expired)
@@ -225,32 +241,33 @@ class MemoryStore:
         keys = tuple(islice(sweeping.left, SLICE))
         for key in keys:
             slot = self._slots.get(key)
-            if slot is None or not sweeping.reaches(slot.found.entry):
+            if slot is None or not sweeping.reaches(slot.entry):
                 continue
             if sweeping.soft:
-                self._soften(slot)
+                self._soften(key, slot)
             else:
                 self._remove(key)
         return len(keys) == SLICE
 
-    def _is_swept(self, slot: Slot) -> bool:
-        """Whether it is dead and only not removed yet; what is softened is noted."""
+    def _unswept(self, key: bytes, slot: Slot) -> Slot | None:
+        """What is left of it if what is under way reaches it; it is removed later."""
         for sweeping in self._sweepings:
-            if sweeping.reaches(slot.found.entry):
+            if sweeping.reaches(slot.entry):
                 if not sweeping.soft:
-                    return True
-                self._soften(slot)
-        return False
+                    return None
+                slot = self._soften(key, slot)
+        return slot
 
-    def _soften(self, slot: Slot) -> None:
-        if not slot.found.soft:
-            slot.found = Found(slot.found.entry, Tier.MEMORY, soft=True)
+    def _soften(self, key: bytes, slot: Slot) -> Slot:
+        if not slot.soft:
+            slot = self._slots[key] = Slot(slot.entry, slot.size, soft=True, lasts=slot.lasts)
+        return slot
 
     def _remove(self, key: bytes) -> None:
         slot = self._slots.pop(key)
         self._size -= slot.size
-        self._local -= is_local(slot.found.entry.born)
-        self._tags.remove(_indexed(slot.found.entry), key)
+        self._local -= is_local(slot.entry.born)
+        self._tags.remove(_indexed(slot.entry), key)
 
     # -- the Store protocol, for whoever takes stores as they come
 
@@ -277,6 +294,6 @@ class MemoryStore:
         self.clear()
 
 
-def _indexed(entry: Stored) -> tuple[str, ...]:
+def _indexed(entry: Stored) -> set[str]:
     """Its tags but `*`, which needs no index: all carry it."""
-    return tuple(tag for tag in entry.tags if tag != EVERYTHING)
+    return {*entry.tags}.difference((EVERYTHING,))

@@ -14,9 +14,11 @@ redis_scripts.py's, how things are written redis_words.py's.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
+from proxy.errors import StoreError
 from proxy.messages import START, Position
 from proxy.store import codec, redis_epoch, redis_scan, redis_scripts
 from proxy.store.base import (
@@ -40,9 +42,7 @@ from proxy.store.redis_link import (
     Link,
     check_version,
     parse_info,
-    together,
     translated,
-    unrefused,
 )
 from proxy.store.redis_notes import RedisNotes
 from proxy.store.redis_words import (
@@ -77,11 +77,12 @@ class RedisStore:
         patience_s: float = 1.0,
         connections: int = 32,
     ) -> None:
-        self._link = Link(url, connections=connections)
-        self._notes = RedisNotes(self._link, deadline_s=deadline_s, patience_s=patience_s)
+        self._link = Link(
+            url, connections=connections, deadline_s=deadline_s, patience_s=patience_s
+        )
+        self._notes = RedisNotes(self._link, patience_s=patience_s)
         self._codec = codec_ or codec.Codec()
         self._clock = clock
-        self._deadline_s = deadline_s
         self._patience_s = patience_s
         self._token = ""
 
@@ -99,8 +100,7 @@ class RedisStore:
 
     async def get(self, key: bytes) -> Record | None:
         """The record under `key`; Redis itself drops what has expired."""
-        async with translated(self._deadline_s):
-            (data,) = await self._link.ask((b"GET", self._entry(key)))
+        (data,) = await self._link.ask((b"GET", self._entry(key)))
         return None if data is None else self._codec.decode(data)
 
     async def put(self, key: bytes, record: Record) -> None:
@@ -112,13 +112,12 @@ class RedisStore:
     async def put_bytes(self, key: bytes, data: bytes, expires_at: float) -> None:
         """Keep bytes as they are."""
         name, life_ms = self._entry(key), self._life_ms(expires_at)
-        async with translated(self._patience_s):
-            await self._link.pool.set(name, data, px=life_ms)
+        await self._link.tell((b"SET", name, data, b"PX", life_ms))
 
     async def delete(self, key: bytes) -> bool:
         """Remove `key`; whether it was there."""
-        async with translated(self._patience_s):
-            return int(await self._link.pool.unlink(self._entry(key))) > 0
+        (gone,) = await self._link.tell((b"UNLINK", self._entry(key)))
+        return int(gone) > 0
 
     def scan(self) -> AsyncIterator[EntryInfo]:
         """Every entry of this epoch, a page at a time; damaged ones are left out."""
@@ -142,7 +141,8 @@ class RedisStore:
             token = await redis_epoch.settle(client, info, floor)
             end = await redis_epoch.last(client, token)
         self._token = token
-        await self._link.joined(info["run_id"])
+        async with translated(self._patience_s):
+            await self._link.joined(info["run_id"])
         return Opened(token, end)
 
     async def append(self, facts: Sequence[Fact], floor: Position = START) -> Position:
@@ -185,8 +185,7 @@ class RedisStore:
             calls.append((redis_scripts.WIDEN, self._key("wide"), at, *wide))
         if any(map(kills_all, facts)):
             calls.append((redis_scripts.WIDEN, self._key("wide"), at))
-        async with translated(self._patience_s):
-            await self._all(calls)
+        await self._all(calls)
 
     async def read(self, after: Position, wait_s: float) -> tuple[JournalRecord, ...]:
         """The records after a position, on a connection of its own."""
@@ -220,22 +219,22 @@ class RedisStore:
 
     # -- marks
 
-    async def reach(self, tags: Sequence[str], expires_at: float) -> Reach:
+    async def reach(self, tags: Mapping[str, float]) -> Reach:
         """Read or make the marks; the end is read after them, on the same connection."""
-        epoch, life_ms = self._token, self._life_ms(expires_at) + 60_000
-        calls = [(redis_scripts.REACH, self._mark(tag), new_generation(), life_ms) for tag in tags]
+        epoch = self._token
+        calls = [
+            (redis_scripts.REACH, self._mark(tag), new_generation(), self._life_ms(until) + 60_000)
+            for tag, until in tags.items()
+        ]
         journal = self._key("journal")
-        async with translated(self._patience_s):
-            *marks, last = await self._all(calls, last=journal)
+        *marks, last = await self._all(calls, last=journal)
         if not last:
             raise JournalLostError("the journal is no longer there")
         return Reach(epoch, tuple(map(mark_in, marks)), position_in(last[0][0]))
 
     async def marks(self, tags: Sequence[str]) -> tuple[Mark | None, ...]:
         """The marks as they are."""
-        commands = [(b"GET", self._mark(tag)) for tag in tags]
-        async with translated(self._deadline_s):
-            found = await self._link.ask(*commands)
+        found = await self._link.ask(*[(b"GET", self._mark(tag)) for tag in tags])
         return tuple(None if mark is None else mark_in(mark) for mark in found)
 
     # -- leases
@@ -243,6 +242,9 @@ class RedisStore:
     async def beat(self, beat: Beat) -> Position:
         """Renew a lease; the journal's end."""
         lease = (self._token, text_of(beat.position), int(beat.lease_s * 1000))
+        with suppress(StoreError):  # else whoever asks mends it; a beat does not depend on it
+            async with translated(self._patience_s / 4):
+                await self._link.mend()
         async with translated(self._patience_s):
             client = self._link.follow
             epoch: bytes = await client.get(EPOCH) or b""
@@ -285,4 +287,4 @@ class RedisStore:
         ]
         if last is not None:
             commands.append(("XREVRANGE", last, "+", "-", "COUNT", 1))
-        return unrefused(await together(self._link.pool, commands))
+        return await self._link.tell(*commands)

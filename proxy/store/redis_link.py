@@ -2,7 +2,8 @@
 
 A Redis that restarted may have lost what it acknowledged. So every connection
 asks for the `run_id` as it is made; one to another run than `run_id` is refused
-before any command uses it. Foreign errors become StoreErrors here; none names
+before any command uses it. What is asked often goes over lines (redis_line.py), the
+rest over the library's pool. Foreign errors become StoreErrors here; none names
 the URL, which may hold a password.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -24,24 +26,43 @@ from redis.exceptions import RedisError, ResponseError
 
 from proxy.errors import SettingsError, StoreError
 from proxy.store.base import JournalLostError, StoreTimeoutError
+from proxy.store.redis_line import Command, Line, Lines
 
 Greet = Callable[[AbstractConnection], Awaitable[None]]
 
 SCHEMES: Final = ("redis", "rediss")
 _OLDEST: Final = 7
+_LOOK_LINES: Final = 3
+_TELL_LINES: Final = 2
+"""More than one of each: what is long holds up nothing short behind it."""
 
 
 class Link:
-    """`connections` bounds the pool; `follow` has one more, of its own. Deadlines in seconds."""
+    """`connections` bounds the pool; `follow` has one more, of its own. Deadlines in seconds.
 
-    def __init__(self, url: str, *, connections: int = 32, connect_s: float = 1.0) -> None:
+    `deadline_s` is for `ask`, which looks up, `patience_s` for `tell`, which writes.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        connections: int = 32,
+        connect_s: float = 1.0,
+        deadline_s: float = 0.05,
+        patience_s: float = 1.0,
+    ) -> None:
         self.name = describe(url)
         self.run_id = ""
         self._url = url
         self._connect_s = connect_s
+        self._deadline_s = deadline_s
+        self._patience_s = patience_s
         # Any: to the library's types every answer may be text, and most of its calls are untyped.
         self.pool: Any = self._client(connections, self._greet)
         self.follow: Any = self._client(1, self._greet)
+        self._looks = Lines(partial(self._line, deadline_s), _LOOK_LINES)
+        self._tells = Lines(partial(self._line, patience_s), _TELL_LINES)
 
     @asynccontextmanager
     async def fresh(self) -> AsyncIterator[Any]:
@@ -58,30 +79,52 @@ class Link:
         """From now on only this run of the server will do."""
         if run_id != self.run_id:
             self.run_id = run_id
+            self._looks.end()
+            self._tells.end()
             for client in (self.pool, self.follow):
                 await client.connection_pool.disconnect(inuse_connections=False)
+        await self.mend()
 
-    async def ask(self, *commands: tuple[bytes, ...]) -> list[Any]:
-        """The answers to commands sent together; a refusal is raised once all were read.
+    async def mend(self) -> None:
+        """Make the lines anew that have ended, before anybody has to wait for it."""
+        await self._looks.fill()
+        await self._tells.fill()
 
-        It goes past the library's client, whose retries and events double the time of a look-up.
+    def ask(self, *commands: Command) -> Awaitable[list[Any]]:
+        """The answers to look-ups in a row; once all were read, RefusedError if one is an error.
+
+        They share a write with whatever else is asked in this turn of the loop.
         """
-        refused: list[ResponseError] = []
-        answers: list[Any] = []
-        connection = await self.pool.connection_pool.get_connection()
+        answers = self._looks.ask(commands)
+        return answers or self._anew(self._looks, commands, self._deadline_s)
+
+    def tell(self, *commands: Command) -> Awaitable[list[Any]]:
+        """The same for what writes: it may take longer, and holds up no look-up."""
+        answers = self._tells.ask(commands)
+        return answers or self._anew(self._tells, commands, self._patience_s)
+
+    async def _anew(self, lines: Lines, commands: Sequence[Command], within_s: float) -> list[Any]:
+        async with translated(within_s):
+            await lines.fill(1)
+            answers = lines.ask(commands)
+            if answers is None:
+                raise ConnectionError
+            return await answers
+
+    async def _line(self, within_s: float) -> Line:
+        """A connection that the library has made and greeted, and leaves to us.
+
+        Its client costs more for each command than all the rest of a look-up.
+        """
+        connection: Any = self.pool.connection_pool.make_connection()
         try:
-            # Whatever ends these two early closes the connection: no answer is left in it.
-            await connection.send_packed_command(connection.pack_commands(commands))
-            for _ in commands:
-                try:
-                    answers.append(await connection.read_response())
-                except ResponseError as error:
-                    refused.append(error)
-        finally:
-            await self.pool.connection_pool.release(connection)
-        if refused:
-            raise refused[0]
-        return answers
+            await connection.connect()
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        # The library has no word for this; from here on it knows of no connection.
+        writer, connection._reader, connection._writer = connection._writer, None, None  # noqa: SLF001
+        return Line(writer, within_s)
 
     def _client(self, connections: int, greet: Greet | None) -> Redis:
         try:
@@ -113,6 +156,8 @@ class Link:
 
     async def close(self) -> None:
         """Close every connection."""
+        self._looks.end()
+        self._tells.end()
         for client in (self.pool, self.follow):
             await client.aclose(close_connection_pool=True)
 

@@ -23,6 +23,7 @@ from redis.exceptions import ResponseError
 from proxy.errors import CorruptEntryError
 from proxy.store.heads import text_in, text_out
 from proxy.store.notes import check, check_amounts, check_value
+from proxy.store.redis_line import RefusedError
 from proxy.store.redis_link import Link, together, translated, unrefused
 from proxy.store.redis_scripts import NOTE_ADD, NOTE_CLAIM, NOTE_INDEX, NOTE_REPLACE, NOTE_UNINDEX
 from proxy.store.redis_words import index_key, note_key
@@ -34,18 +35,20 @@ _Command = tuple[Any, ...]
 
 
 class RedisNotes:
-    """`deadline_s` bounds one look-up, `patience_s` everything else, of a listing each page."""
+    """`patience_s` bounds everything but a look-up; of a listing each page."""
 
-    def __init__(self, link: Link, *, deadline_s: float, patience_s: float) -> None:
+    def __init__(self, link: Link, *, patience_s: float) -> None:
         self._link = link
-        self._deadline_s = deadline_s
         self._patience_s = patience_s
 
     async def get(self, space: str, key: str) -> bytes | None:
         """The value of a note that is there."""
         check(space)
-        async with _translated(self._deadline_s):
+        try:
             (value,) = await self._link.ask((b"GET", note_key(space, key)))
+        except RefusedError as error:
+            _check_foreign(error.reason, error)
+            raise
         return None if value is None else bytes(value)
 
     async def put(self, space: str, key: str, value: bytes, ttl_s: float) -> None:
@@ -143,9 +146,13 @@ async def _translated(within_s: float) -> AsyncIterator[None]:
         try:
             yield
         except ResponseError as error:
-            if str(error).startswith(_FOREIGN):
-                raise CorruptEntryError("what is at a note's key in Redis is none") from error
+            _check_foreign(str(error), error)
             raise
+
+
+def _check_foreign(refusal: str, error: Exception) -> None:
+    if refusal.startswith(_FOREIGN):
+        raise CorruptEntryError("what is at a note's key in Redis is none") from error
 
 
 def _call(script: str, key: bytes, *arguments: Any) -> _Command:

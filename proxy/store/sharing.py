@@ -8,26 +8,28 @@ anew when it is full: what is held already stays shared. Not safe across threads
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final, TypeVar
 
 from proxy.fields import Fields
-from proxy.messages import Alias, Position, Stored, Variants
+from proxy.messages import Stored, StoredResponse, Variants
 
 MAX_PARTS: Final = 4096
 _LONGEST: Final = 256
 """A longer line is hardly ever found twice, and the table shall stay small."""
-_ANSWER: Final = 750
-"""A StoredResponse, its numbers, its place in memory: everything but texts and body."""
-_VARIANTS: Final = 400
-_LINE: Final = 72
+_ANSWER: Final = 410
+"""A StoredResponse, its times, its place in memory: everything but its parts and body."""
+_MARKER: Final = 640
+"""A Variants or an Alias, likewise."""
+_FIELDS: Final = 160
+"""Fields of which no equal ones are here, besides their lines."""
+_LINE: Final = 56
 _POINTER: Final = 8
-_TAG: Final = 90
-"""What a tag's place in the index costs, on average over tags of one and of many entries."""
-_INDEXED_LINE: Final = 130
-"""What a line costs more once `Fields` has been asked for a field by name."""
+_TAG: Final = 40
+"""What a tag's place in the index costs, on average over tags of one, of some and of most."""
 
-Part = TypeVar("Part", str, tuple[str, str], Position)
+Part = TypeVar("Part")
 
 
 class Sharing:
@@ -36,62 +38,77 @@ class Sharing:
     def __init__(self, max_parts: int = MAX_PARTS) -> None:
         self._max_parts = max_parts
         self._parts: dict[object, object] = {}
+        self._numbers: dict[int, int] = {}
+        self._added = 0
 
     def admit(self, entry: Stored) -> tuple[Stored, int]:
         """An equal entry whose parts are shared, and the bytes it adds."""
+        self._added = 0
+        if isinstance(entry, StoredResponse):
+            admitted, size = self._answer(entry)
+            return admitted, self._added + size
+        tags = tuple(map(self.part, entry.tags))
+        texts: list[str | bytes] = [entry.url, entry.head]
         if isinstance(entry, Variants):
-            tags, size = self._texts(entry.tags)
-            parts = (*entry.names, *entry.places, entry.url, entry.head)
-            size += _POINTER * len(entry.places) + sum(map(sys.getsizeof, parts))
-            return replace(entry, tags=tags), _VARIANTS + size
-        if isinstance(entry, Alias):
-            tags, size = self._texts(entry.tags)
-            parts = (entry.target, entry.url, entry.head)
-            return replace(entry, tags=tags), _VARIANTS + size + sum(map(sys.getsizeof, parts))
-        lines, line_bytes = self._lines(entry.fields)
-        tags, tag_bytes = self._texts(entry.tags)
-        admitted = replace(
-            entry,
-            fields=Fields(lines),
-            tags=tags,
-            reason=self._part(entry.reason),
-            route=self._part(entry.route),
-            route_digest=self._part(entry.route_digest),
-            method=self._part(entry.method),
-            born=self._part(entry.born),
-        )
-        own = sum(map(sys.getsizeof, (entry.body, entry.url, entry.head)))
-        own += sum(_POINTER + sys.getsizeof(place) for place in entry.aliases)
-        pairs = (*entry.params, *entry.validators)
-        own += sum(_LINE + sum(map(sys.getsizeof, pair)) for pair in pairs)
-        return admitted, _ANSWER + own + line_bytes + tag_bytes
+            texts += (*entry.names, *entry.places)
+        else:
+            texts.append(entry.target)
+        size = _MARKER + _taken(texts) + (_POINTER + _TAG) * len(tags)
+        return replace(entry, tags=tags), self._added + size
 
-    def _lines(self, fields: Fields) -> tuple[list[tuple[str, str]], int]:
-        lines, size = [], 0
-        for line in fields:
-            name, value = line
-            size += _POINTER + _INDEXED_LINE
-            if len(name) + len(value) > _LONGEST:
-                size += _LINE + sys.getsizeof(name) + sys.getsizeof(value)
-                lines.append(line)
-                continue
-            made = (self._part(name), value)
-            shared = self._part(made)
-            if shared is made:
-                size += _LINE + sys.getsizeof(value)
-            lines.append(shared)
-        return lines, size
+    def number(self, number: int) -> int:
+        """The one int that equals it: many entries take as much."""
+        if len(self._numbers) >= self._max_parts:
+            self._numbers.clear()
+        return self._numbers.setdefault(number, number)
 
-    def _texts(self, texts: tuple[str, ...]) -> tuple[tuple[str, ...], int]:
-        shared = tuple(map(self._part, texts))
-        new = (one for one, was in zip(shared, texts, strict=True) if one is was)
-        return shared, sum(map(sys.getsizeof, new)) + (_POINTER + _TAG) * len(texts)
+    def _answer(self, entry: StoredResponse) -> tuple[StoredResponse, int]:
+        admitted = entry.kept(self._fields(entry.fields), self.part)
+        size = _ANSWER + sys.getsizeof(entry.body) + _TAG * len(entry.tags)
+        if isinstance(admitted.own_tags, tuple):
+            size += sys.getsizeof(admitted.own_tags)
+        own = admitted.seldom
+        if not own.is_nothing:
+            texts = [text for text in (own.url, own.head) if text is not None]
+            texts += [text for pair in (*own.params, *own.validators) for text in pair]
+            size += sys.getsizeof(own) + _taken((*texts, *own.aliases))
+            size += _LINE * len((*own.params, *own.validators))
+        return admitted, size
 
-    def _part(self, part: Part) -> Part:
+    def _fields(self, fields: Fields) -> Fields:
+        known = self._parts.get(fields)
+        if isinstance(known, Fields):
+            return known
+        shared = Fields(map(self._line, fields))
+        self._added += _FIELDS + 2 * _POINTER * len(shared)
+        self._note(shared)
+        return shared
+
+    def _line(self, line: tuple[str, str]) -> tuple[str, str]:
+        name, value = line
+        if len(name) + len(value) > _LONGEST:
+            self._added += _LINE + sys.getsizeof(name) + sys.getsizeof(value)
+            return line
+        made = (self.part(name), value)
+        shared = self.part(made)
+        if shared is made:
+            self._added += sys.getsizeof(value)
+        return shared
+
+    def part(self, part: Part) -> Part:
+        """The one object that stands for all that equal this."""
         known: Part | None = self._parts.get(part)  # type: ignore[assignment]  # equal, so alike
         if known is not None:
             return known
+        self._added += sys.getsizeof(part)
+        self._note(part)
+        return part
+
+    def _note(self, part: object) -> None:
         if len(self._parts) >= self._max_parts:
             self._parts.clear()
         self._parts[part] = part
-        return part
+
+
+def _taken(texts: Iterable[str | bytes]) -> int:
+    return sum(_POINTER + sys.getsizeof(text) for text in texts)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -32,8 +32,9 @@ from proxy.store.base import (
 )
 from proxy.store.entry_info import EntryInfo
 from proxy.store.notes import Notes
-from proxy.store.sqlite_entries import EntryRows
+from proxy.store.sqlite_entries import EntryRows, Row
 from proxy.store.sqlite_file import SqliteFile
+from proxy.store.sqlite_gathered import Gathered
 from proxy.store.sqlite_notes import SqliteNotes
 
 _POLL_S: Final = 0.03
@@ -58,9 +59,10 @@ class SqliteStore:
         self._codec = codec_ or codec.Codec()
         self._rows = EntryRows(max_size)
         self._clock = clock
-        self._read_s = read_s
         self._write_s = write_s
         self._file = SqliteFile(path, idle=self._clean)
+        self._entries = Gathered(self._file, self._find, read_s)
+        self._marks = Gathered(self._file, sqlite_journal.marks, read_s)
         self._notes = SqliteNotes(self._file, clock=clock, read_s=read_s, write_s=write_s)
         self._epoch = ""
         self._others = True
@@ -80,11 +82,10 @@ class SqliteStore:
 
     async def get(self, key: bytes) -> Record | None:
         """The record under `key`, unless it has expired."""
-        now = self._clock()
-        row = await self._file.run(
-            lambda db: sqlite_entries.find(db, key, now), self._read_s, writes=False
-        )
-        return None if row is None else self._codec.decode(self._rows.found(key, row, now))
+        row = (await self._entries.ask(key)).get(key)
+        if row is None:
+            return None
+        return self._codec.decode(self._rows.found(key, row, self._clock()))
 
     async def put(self, key: bytes, record: Record) -> None:
         """Keep `record`; what has been used least goes until all fits."""
@@ -208,21 +209,20 @@ class SqliteStore:
 
     # -- marks
 
-    async def reach(self, tags: Sequence[str], expires_at: float) -> Reach:
-        """Read or make the marks and let them live until `expires_at`, then read the end."""
+    async def reach(self, tags: Mapping[str, float]) -> Reach:
+        """Read or make the marks and let each live until its moment, then read the end."""
 
         def make(db: sqlite3.Connection) -> Reach:
             self._check(db, self._epoch)
-            made = tuple(sqlite_journal.reach(db, tag, expires_at) for tag in tags)
+            made = tuple(sqlite_journal.reach(db, tag, until) for tag, until in tags.items())
             return Reach(self._epoch, made, sqlite_journal.end(db))
 
         return await self._replacing(make)
 
     async def marks(self, tags: Sequence[str]) -> tuple[Mark | None, ...]:
         """The marks as they are."""
-        return await self._file.run(
-            lambda db: sqlite_journal.marks(db, tags), self._read_s, writes=False
-        )
+        found = await self._marks.ask(*tags)
+        return tuple(map(found.get, tags))
 
     # -- leases
 
@@ -248,6 +248,9 @@ class SqliteStore:
         return await self._read(lambda db: sqlite_journal.behind(db, position, now))
 
     # -- what runs on the thread
+
+    def _find(self, db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, Row]:
+        return sqlite_entries.find(db, keys, self._clock())
 
     async def _read(self, do: Callable[[sqlite3.Connection], Value]) -> Value:
         return await self._file.run(do, self._write_s, writes=False)

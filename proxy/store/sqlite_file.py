@@ -1,8 +1,8 @@
 """One SQLite file on a thread of its own: opening, setting aside what is damaged, batches.
 
 Knows nothing of entries or facts. Jobs that wait together are one transaction,
-so a busy store commits once for many writes. All of this file but `run` and
-`close` runs on the thread.
+so a busy store commits once for many writes. All of this file but `run`,
+`begin` and `close` runs on the thread.
 """
 
 from __future__ import annotations
@@ -73,20 +73,27 @@ class SqliteFile:
         writes: bool = True,
     ) -> Value:
         """What `do` returns; those that write share transactions. StoreError if it fails."""
+        job = self.begin(do, writes=writes)
+        try:
+            async with asyncio.timeout(within_s):
+                return await job
+        except TimeoutError as error:
+            raise too_late(within_s) from error
+
+    def begin(
+        self, do: Callable[[sqlite3.Connection], Value], *, writes: bool = True
+    ) -> asyncio.Future[Value]:
+        """The same without a deadline; it begins at once."""
+        loop = asyncio.get_running_loop()
+        job = _Job(do, writes, loop.create_future(), loop)
         if self._closed:
-            raise StoreError("the SQLite store is closed")
+            job.settle(None, StoreError("the SQLite store is closed"))
+            return job.future
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="larder-sqlite", daemon=True)
             self._thread.start()
-        loop = asyncio.get_running_loop()
-        job = _Job(do, writes, loop.create_future(), loop)
         self._jobs.put(job)
-        try:
-            async with asyncio.timeout(within_s):
-                outcome: Value = await job.future
-                return outcome
-        except TimeoutError as error:
-            raise StoreTimeoutError(f"SQLite did not answer within {within_s:g} s") from error
+        return job.future
 
     async def close(self) -> None:
         """Commit what waits, close the file, end the thread."""
@@ -206,6 +213,11 @@ class SqliteFile:
                 connection = _connect(self.path)
             self._inode = self.path.stat().st_ino
         return connection
+
+
+def too_late(within_s: float) -> StoreTimeoutError:
+    """What whoever waited is told."""
+    return StoreTimeoutError(f"SQLite did not answer within {within_s:g} s")
 
 
 def is_damage(error: Exception) -> bool:

@@ -159,8 +159,8 @@ def reach(db: sqlite3.Connection, tag: str, expires_at: float) -> Mark:
     return Mark(row[0], (0, row[1]), (0, row[2]), _sparing(db, text_out(tag)))
 
 
-def marks(db: sqlite3.Connection, tags: Sequence[str]) -> tuple[Mark | None, ...]:
-    """The marks as they are; None where one is missing."""
+def marks(db: sqlite3.Connection, tags: Sequence[str]) -> dict[str, Mark]:
+    """The marks as they are, of those tags that have one."""
     names = list(map(text_out, tags))
     rows = db.execute(
         "SELECT tag, generation, hard, soft, position, etag "  # noqa: S608  question marks only
@@ -168,8 +168,7 @@ def marks(db: sqlite3.Connection, tags: Sequence[str]) -> tuple[Mark | None, ...
         f"WHERE tag IN ({','.join('?' * len(names))})",
         names,
     )
-    found = {row[0]: _mark(*row[1:]) for row in rows}
-    return tuple(map(found.get, names))
+    return {text_in(row[0]): _mark(*row[1:]) for row in rows.fetchall()}
 
 
 def _mark(generation: int, hard: int, soft: int, at: int | None, etag: bytes | None) -> Mark:

@@ -368,9 +368,22 @@ async def test_requests_that_differ_each_time_take_no_memory(
     numbered(origin)
     proxy = await larder("- {name: all, ttl: 1h}")
     async with Connection.open(proxy.app.proxy_url) as client:
+        for each in range(20):
+            await asked(client, 1, f"/db/a?n={each}")
+    assert proxy.app.readings().lane.requests == 0
+
+
+async def test_requests_that_differ_in_what_does_not_matter_are_one(
+    larder: StartLarder, origin: Origin
+) -> None:
+    numbered(origin)
+    proxy = await larder("- {name: all, ttl: 1h}")
+    async with Connection.open(proxy.app.proxy_url) as client:
         answers = [await asked(client, fields={"X-Request-Id": str(each)}) for each in range(20)]
     assert x_cache(*answers[1:]) == ["HIT"] * 19
-    assert proxy.app.readings().lane.requests == 0
+    await proxy.told(20)
+    lane = proxy.app.readings().lane
+    assert (lane.requests, lane.hits) == (1, 17)
 
 
 # -- how requests come

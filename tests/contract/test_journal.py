@@ -61,7 +61,7 @@ async def test_an_append_is_later_than_its_floor(store: SharedStore) -> None:
 
 
 async def test_marks_are_raised_and_never_lowered(store: SharedStore) -> None:
-    reach = await store.reach(["t", OTHER.value], time.time() + 60)
+    reach = await store.reach(dict.fromkeys(["t", OTHER.value], time.time() + 60))
     assert [(mark.hard, mark.soft) for mark in reach.marks] == [(START, START)] * 2
     first, second = await store.append([TAG]), await store.append([TAG, OTHER])
     await store.confirm([TAG, OTHER], second)
@@ -90,7 +90,7 @@ async def test_a_mark_tells_which_etag_was_spared(
     store: SharedStore, etags: list[str], backwards: bool
 ) -> None:
     """Of two that differ the earlier spares nobody; in whatever order they are confirmed."""
-    begun = await store.reach(["t"], time.time() + 60)
+    begun = await store.reach({"t": time.time() + 60})
     facts = [Fact(FactKind.TAG, "t", unless=f"{etag}\u2603 {etag}" * bool(etag)) for etag in etags]
     stated = [(fact, await store.append([fact])) for fact in facts]
     latest = Latest()
@@ -100,15 +100,15 @@ async def test_a_mark_tells_which_etag_was_spared(
     generation = begun.marks[0].generation
     mark = Mark(generation, latest.hard, latest.soft, latest.sparing)
     assert await store.marks(["t"]) == (mark,)
-    assert (await store.reach(["t"], time.time() + 60)).marks == (mark,)
+    assert (await store.reach({"t": time.time() + 60})).marks == (mark,)
     assert (await store.tail(60))[-1].facts == (facts[-1],)
 
 
 async def test_reach_reads_the_end_and_keeps_the_generation(store: SharedStore) -> None:
     position = await store.append([TAG])
     await store.confirm([TAG], position)
-    one = await store.reach(["t"], time.time() + 60)
-    two = await store.reach(["t"], time.time() + 600)
+    one = await store.reach({"t": time.time() + 60})
+    two = await store.reach({"t": time.time() + 600})
     assert one.end == two.end == position
     assert one.marks == two.marks
     assert one.marks[0].hard == position

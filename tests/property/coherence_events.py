@@ -64,7 +64,10 @@ def one_mark_is_evicted(model: Model, _i: int) -> None:
 
 
 def trimmed(model: Model, _i: int) -> None:
-    del model.world.data.journal[:-1]
+    """Up to the last record, but not what is younger than any fact waits to be in the marks."""
+    journal, waiting = model.world.data.journal, model.world.unconfirmed
+    kept = (number for number, record in enumerate(journal) if record.position in waiting)
+    del journal[: min(next(kept, len(journal)), len(journal) - 1)]
 
 
 def snapshot(model: Model, _i: int) -> None:

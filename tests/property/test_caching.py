@@ -100,7 +100,7 @@ def test_no_judgement_raises(asked: Request, answer: Response) -> None:
     urls_invalidated(asked.method, "https://api.test/a", answer)
     groups(answer.fields)
     groups_invalidated(asked.method, answer.fields)
-    forwarded_for(asked.fields, asked.peer, "http", asked.authority, trusted=True)
+    forwarded_for(asked.peer, "http", asked.authority)
     times_passed(asked.fields, "larder")
     hops_left(asked)
 

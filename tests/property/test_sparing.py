@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import proxy.store
 from proxy.messages import Position, StoredResponse
 from proxy.store import sqlite_journal
-from proxy.store.base import Fact, FactKind, Mark
+from proxy.store.base import Fact, FactKind
 from proxy.store.facts import Latest, Verdict, judge_by_marks
 from tests.support.build import stored
 
@@ -53,7 +53,7 @@ def test_so_do_the_marks_in_sqlite(stated: list[tuple[str, int]], etag: str, bor
     for spared, position in stated:
         at: Position = (0, position)
         sqlite_journal.confirm(db, (fact(spared),), at, 0.0)
-    marks: tuple[Mark | None, ...] = sqlite_journal.marks(db, ["t"])
+    marks = (sqlite_journal.marks(db, ["t"])["t"],)
     verdict = judge_by_marks(entry(etag, born), (made.generation,), marks)
     assert (verdict is Verdict.DEAD) == is_dead(stated, etag, born)
     assert marks == (sqlite_journal.reach(db, "t", 1e9),)

@@ -9,7 +9,7 @@ trimmed, everything flushed, a restart from an old snapshot.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -238,8 +238,7 @@ class SimStore:
     async def wide(self) -> tuple[tuple[Fact, Position], ...]:
         return await self._at("wide", lambda: tuple(self.world.data.wide.items()))
 
-    async def reach(self, tags: Sequence[str], expires_at: float) -> Reach:
-        del expires_at
+    async def reach(self, tags: Mapping[str, float]) -> Reach:
         marks = [await self._at("reach", partial(self._mark, tag)) for tag in tags]
         end = await self._at("end", self._own_end)
         return Reach(self.epoch, tuple(marks), end)

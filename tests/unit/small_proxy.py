@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from proxy.begun import Begun
 from proxy.client import BodySource, Reply
 from proxy.deriving import Deriving
 from proxy.edges.server import ProxyServer
@@ -63,11 +64,11 @@ class SmallProxy:
         """Return once no flight is under way; TimeoutError if one never ends."""
         await asyncio.wait_for(self._until(lambda: not self.flights), 5)
 
-    async def handle(self, request: Request, body: BodySource, reply: Reply) -> None:
+    def begin(self, request: Request, body: BodySource, reply: Reply) -> Begun | None:
         """What the listener calls."""
         self.begun += 1
         self.tell()
-        await self.exchange.handle(request, body, reply)
+        return self.exchange.begin(request, body, reply)
 
     def observe(self, record: ExchangeRecord) -> None:
         """Keep a record, and wake whoever waits for it."""
@@ -137,7 +138,7 @@ async def small_proxy(
     deriving.inner = Inner(exchange)
     proxy = SmallProxy("", cache, flights, exchange, background)
     exchange.observe(proxy.observe)
-    server = ProxyServer(proxy.handle, scheme="http")
+    server = ProxyServer(proxy.begin, scheme="http")
     listener = await asyncio.get_running_loop().create_server(server, LOOPBACK, 0)
     proxy.url = f"http://{LOOPBACK}:{listener.sockets[0].getsockname()[1]}"
     try:

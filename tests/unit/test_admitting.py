@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.admitting import MAX_PASSES, admitted
+from proxy.admitting import MAX_PASSES, TurnedAway, admitted, turn_away
 from proxy.outcomes import Outcome, Refusal
 from proxy.visit import Visit
 from tests.support.build import request
@@ -42,15 +42,16 @@ TURNED_AWAY = {
 async def test_what_the_proxy_answers_itself(name: str) -> None:
     asked, status, reason = TURNED_AWAY[name]
     visit, written = Visit(request=asked, began_at=NOW, began=0.0), Written()
-    assert await admitted(visit, CONFIG, written, NOW) is None
+    turned = admitted(visit, CONFIG)
+    assert isinstance(turned, TurnedAway)
+    await turn_away(visit, written, turned, NOW)
     assert (visit.status, visit.outcome, visit.reason) == (status, Outcome.REFUSED, reason)
     assert written.said
 
 
-async def test_what_is_let_in() -> None:
+def test_what_is_let_in() -> None:
     visit = Visit(request=request(target="/db/a?b", fields=APP), began_at=NOW, began=0.0)
-    written = Written()
-    found = await admitted(visit, CONFIG, written, NOW)
-    assert found is not None
-    assert (found[0].name, found[1].target, written.said) == ("db", "/a?b", [])
+    found = admitted(visit, CONFIG)
+    assert not isinstance(found, TurnedAway)
+    assert (found[0].name, found[1].target) == ("db", "/a?b")
     assert visit.upstream is found[0]

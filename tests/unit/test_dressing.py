@@ -18,6 +18,10 @@ class Written:
     async def interim(self, status: int, fields: Fields) -> None:
         self.said.append((status, fields.items))
 
+    def respond(self, status: int, reason: str, fields: Fields, body: bytes) -> None:
+        self.sent += len(body)
+        self.said += [(status, reason, fields.items, len(body)), body, ()]
+
     async def start(self, status: int, reason: str, fields: Fields, length: int | None) -> None:
         self.said.append((status, reason, fields.items, length))
 

@@ -33,6 +33,12 @@ def test_without_takes_several_names_at_once() -> None:
     assert LINES.without("ACCEPT", "empty").items == (("X-Token", "secret"),)
 
 
+def test_without_any_takes_lower_case_names_and_leaves_alone_what_has_none() -> None:
+    kept = LINES.without_any({"accept", "empty"})
+    assert (kept.items, kept.lowered) == ((("X-Token", "secret"),), ("x-token",))
+    assert LINES.without_any({"absent", "ACCEPT"}) is LINES
+
+
 def test_only_text_can_be_a_name() -> None:
     assert 7 not in LINES
     assert NO_FIELDS != ()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from proxy.identifying import LARGE, identified
+from proxy.identifying import LARGE, identified, identified_now
 from proxy.outcomes import Bypass
 from proxy.rules.route import Identity, Match
 from tests.support.build import as_bytes, request
@@ -16,6 +16,9 @@ from tests.support.rules import config_of
 
 if TYPE_CHECKING:
     from proxy.client import BodySource
+    from proxy.messages import Request
+    from proxy.rules.compiled import Config
+    from proxy.rules.settings import Upstream
 
 CONFIG = config_of("""
 server: {max_body: 1MiB}
@@ -38,10 +41,17 @@ class Client:
         self.length = None if chunked else len(self.body)
         self.read_it = False
 
+    def at_hand(self, limit: int) -> bytes | None:
+        """All of it, if its length is known and within the limit."""
+        return None if self.length is None or self.length > limit else self._whole()
+
+    def _whole(self) -> bytes:
+        self.read_it = True
+        return self.body
+
     async def read(self, limit: int) -> bytes | None:
         """All of it at once, up to the limit."""
-        self.read_it = True
-        return self.body if len(self.body) <= limit else None
+        return self._whole() if len(self.body) <= limit else None
 
     def chunks(self) -> AsyncIterator[bytes]:
         """Nobody streams here."""
@@ -53,7 +63,15 @@ async def asked(client: Client, path: str = "/a", **fields: str) -> tuple[Match,
     source: BodySource = client  # type: ignore[assignment]  # it needs no more of one
     upstream = CONFIG.upstreams[0]
     head = request("POST", path, fields={**JSON, **fields}, body=None if client.length else b"")
-    return await identified(CONFIG, upstream, head, source, asyncio.Lock())
+    return await found_out(CONFIG, upstream, head, source)
+
+
+async def found_out(
+    config: Config, upstream: Upstream, head: Request, source: BodySource
+) -> tuple[Match, Identity | Bypass]:
+    """As the driver asks."""
+    now = identified_now(config, upstream, head, source)
+    return now or await identified(config, upstream, head, source, asyncio.Lock())
 
 
 BODIES = [
@@ -128,7 +146,7 @@ async def test_a_session_id_is_issued_where_one_is_looked_up_by(
     found = SESSIONS.router.find(request(method, path, fields=fields, body='{"p":1}'))
     assert found is not None
     source: BodySource = Client('{"p":1}' if method == "POST" else b"")  # type: ignore[assignment]
-    match, identity = await identified(SESSIONS, *found, source, asyncio.Lock())
+    match, identity = await found_out(SESSIONS, *found, source)
     session = match.subject.request.session
     assert (match.issued, session is not None) == (issued, issued)
     if issued:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from operator import attrgetter
 
 import pytest
 
-from proxy.observing import Again, Counts, Observer, Retells, tell
+from proxy.observing import Again, Counts, Observer, Repeats, Retells, tell
 from proxy.outcomes import ExchangeRecord
 from tests.support.records import HIT, hit
 
@@ -23,12 +25,16 @@ def test_what_has_no_age_is_told_of_all_the_same() -> None:
     assert Again.of(hit(age_s=None, ttl_s=None))[1:3] == (0.0, 0.0)
 
 
-def test_one_that_retells_tells_of_one_and_prepares_for_more() -> None:
+def test_one_that_retells_tells_of_one_and_of_more_by_their_forms() -> None:
     told: list[object] = []
-    observe = Retells(told.append, lambda record: lambda again: told.append((record, again.times)))
+
+    def retell(repeats: Repeats, forms: Sequence[int]) -> None:
+        told.extend(zip(forms, repeats.hits, strict=True))
+
+    observe = Retells(told.append, attrgetter("status"), retell)
     observe(hit())
-    observe.prepare(hit(status=404))(Again(0.0, 0.0, 0.0, 0.0, 3))
-    assert told == [hit(), (hit(status=404), 3)]
+    observe.retell(Repeats(0.0, 0.0, [(1.0, 2.0, 3)]), [observe.prepare(hit(status=404))])
+    assert told == [hit(), (404, (1.0, 2.0, 3))]
 
 
 def test_an_observer_that_fails_keeps_nobody_else_from_knowing(

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from proxy.outcomes import Bypass, Forward, NotServed, NotStored, Reason, Refusal, Repeat
+from proxy.outcomes import Bypass, Forward, NotServed, NotStored, Outcome, Reason, Refusal, Repeat
 
 KINDS = (Bypass, NotStored, NotServed, Refusal, Repeat)
 
@@ -30,3 +30,9 @@ def test_the_forward_words_are_those_of_the_standard() -> None:
     """RFC 9211 §2.2."""
     standard = {"bypass", "method", "uri-miss", "vary-miss", "miss", "request", "stale", "partial"}
     assert {word.value for word in Forward} == standard
+
+
+def test_a_word_is_found_by_its_text() -> None:
+    """Equal things have equal hashes, which an enum of texts does not see to by itself."""
+    words = {Outcome.HIT: 1, Bypass.GET_BODY: 2}
+    assert (words["hit"], words["get-body"]) == (1, 2)  # type: ignore[index]  # as told to others

@@ -8,8 +8,8 @@ import pytest
 
 from proxy.decisions.lookup import Fetch, LookupPlan, Serve
 from proxy.messages import CacheKey, Part, StoredResponse, Variants
-from proxy.outcomes import Forward, NotServed, Tier
-from proxy.sight import Sight, look_for_part, sighted
+from proxy.outcomes import Forward, NotServed, Outcome, Tier
+from proxy.sight import Sight, at_hand, look_for_part, see, sighted
 from proxy.store.base import Found
 from tests.support.build import request, stored
 from tests.support.clock import NOW
@@ -20,7 +20,7 @@ ROUTE = route_of("ttl: 1m")
 PLACE = CacheKey(b"key")
 MINE: StoredResponse = replace(stored(), route_digest=ROUTE.digest)
 FOREIGN = replace(MINE, route_digest="another")
-MARKER = Variants(names=("accept",), expires_at=1.0)
+MARKER = Variants(names=("accept",), expires_at=NOW + 99)
 
 
 @pytest.mark.parametrize(
@@ -121,3 +121,32 @@ async def test_a_session_is_served_nothing_of_an_earlier_life(since: float, serv
     ended = Sight(PLACE, None, missing=NotServed.SESSION_ENDED)
     sight = sighted(ROUTE, PLACE, found, since)
     assert (sight.stored is not None, sight == ended) == (served, not served)
+
+
+SWR = replace(MINE, stale_while_revalidate=60.0, keep=60.0)
+
+
+@pytest.mark.parametrize(
+    ("entry", "fields", "later", "hit"),
+    [
+        pytest.param(MINE, {}, 59.0, True, id="fresh"),
+        pytest.param(MINE, {"Cache-Control": "max-age=5"}, 9.0, False, id="declined"),
+        pytest.param(SWR, {}, 61.0, False, id="stale"),
+        pytest.param(SWR, {"Cache-Control": "max-stale"}, 61.0, False, id="stale-is-wanted"),
+        pytest.param(FOREIGN, {}, 0.0, False, id="other-rules"),
+        pytest.param(MARKER, {}, 0.0, False, id="marker-alone"),
+        pytest.param(None, {}, 0.0, False, id="nothing"),
+    ],
+)
+async def test_a_fresh_hit_in_memory_is_at_hand(
+    entry: StoredResponse | Variants | None, fields: dict[str, str], later: float, hit: bool
+) -> None:
+    """And it is what a look in both tiers comes to."""
+    cache, found = memory_cache(), match("ttl: 1m", request(fields=fields))
+    if entry is not None:
+        keep(cache, PLACE.digest, entry)
+    seen = at_hand(cache, found, PLACE, NOW + later)
+    assert (seen is not None) is hit
+    if seen is not None:
+        assert seen[1] == Serve(seen[1].stored, Outcome.HIT)
+        assert seen == await see(cache, found, PLACE, lambda: NOW + later, lambda _: None)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 
-from proxy.outcomes import Forward, NotStored, Outcome, Tier
+from proxy.decisions.delivery import Story
+from proxy.outcomes import Bypass, ExchangeRecord, Forward, NotStored, Outcome, Tier
 from proxy.visit import Visit
 from tests.support.build import request
 from tests.support.clock import NOW
@@ -82,3 +85,28 @@ def test_where_nothing_costs_nothing_is_told() -> None:
     told.spares(0.0)
     record = told.record(6.0, received=0, sent=0)
     assert (told.story().cost, record.unit, record.cost) == (None, "", 0)
+
+
+def test_what_a_visit_collects_is_told_under_the_same_names() -> None:
+    told = visit()
+    told.key, told.status, told.outcome = b"\x01" * 32, 418, Outcome.STALE
+    told.forward, told.reason, told.tier = Forward.PARTIAL, Bypass.RANGE, Tier.SHARED
+    told.stored, told.collapsed, told.aborted, told.background = True, True, True, True
+    told.age_s, told.ttl_s, told.upstream_s, told.upstream_status = 1.0, 2.0, 3.0, 204
+    told.session, told.counted, told.credential = "s", (("a", "b"),), "c"
+    told.place, told.cost, told.saved = b"p", 5, 6
+    record, story = told.record(6.0, received=7, sent=8), told.story()
+    other = {"key", "upstream"}
+    assert {f.name for f in fields(ExchangeRecord) if not hasattr(told, f.name)} == {
+        *("at", "method", "path", "duration_s", "request_bytes", "response_bytes", "unit")
+    }
+    for kind, seen in ((ExchangeRecord, record), (Story, story)):
+        for name in {f.name for f in fields(kind)} - other:
+            if hasattr(told, name) and name != "route":
+                assert getattr(seen, name) == getattr(told, name), name
+    assert (record.request_bytes, record.response_bytes, record.method) == (7, 8, "GET")
+    told.stored, told.not_stored, told.collapsed = False, NotStored.TRUNCATED, False
+    again = told.record(6.0, received=0, sent=0)
+    assert (again.stored, again.not_stored, again.collapsed) == (
+        (False, NotStored.TRUNCATED, False)
+    )

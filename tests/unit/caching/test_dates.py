@@ -74,3 +74,9 @@ def test_the_century_of_a_two_digit_year_moves_with_now() -> None:
     assert parse_http_date("Thursday, 18-Aug-50 02:01:18 GMT", later) == AUGUST_2050
     in_2110 = parse_http_date("Monday, 18-Aug-10 02:01:18 GMT", later)
     assert format_http_date(in_2110 or 0) == "Mon, 18 Aug 2110 02:01:18 GMT"
+
+
+def test_the_century_of_a_two_digit_year_changes_at_midnight() -> None:
+    text, midnight = "Sunday, 16-Jan-77 00:00:00 GMT", NOW + 16 * 3600
+    found = [parse_http_date(text, at) for at in (midnight - 1, midnight, midnight - 1)]
+    assert found == [222_220_800.0, 3_377_980_800.0, 222_220_800.0]

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.caching.forwarding import forwarded_for, hops_left, one_hop_less, times_passed, via
-from proxy.fields import NO_FIELDS, Fields
-from tests.support.build import FieldLines, as_fields, request
+from proxy.caching.forwarding import forwarded_for, hops_left, times_passed, via
+from tests.support.build import FieldLines, request
 from tests.unit.caching.table import lines, table
 
 VIA = table(
@@ -16,7 +15,7 @@ VIA = table(
 
 @pytest.mark.parametrize(("arrived", "expected"), VIA)
 def test_via_is_added_to(arrived: list[str], expected: str) -> None:
-    assert via(lines("Via", *arrived), "1.1", "larder").get_all("via") == (expected,)
+    assert via(lines("Via", *arrived).get("via"), (1, 1), "larder") == expected
 
 
 PASSED = table(
@@ -33,40 +32,12 @@ def test_a_loop_shows_in_via(arrived: list[str], expected: int) -> None:
 
 
 def test_forwarding_fields_say_who_asked_and_how() -> None:
-    fields = forwarded_for(NO_FIELDS, "192.0.2.1", "https", "api.test")
-    assert fields == Fields(
-        [
-            ("X-Forwarded-For", "192.0.2.1"),
-            ("Forwarded", "for=192.0.2.1;host=api.test;proto=https"),
-            ("X-Forwarded-Proto", "https"),
-            ("X-Forwarded-Host", "api.test"),
-        ]
+    assert forwarded_for("192.0.2.1", "https", "api.test") == (
+        ("X-Forwarded-For", "192.0.2.1"),
+        ("Forwarded", "for=192.0.2.1;host=api.test;proto=https"),
+        ("X-Forwarded-Proto", "https"),
+        ("X-Forwarded-Host", "api.test"),
     )
-
-
-CLAIMS = {
-    "X-Forwarded-For": "203.0.113.9",
-    "X-Forwarded-Proto": "https",
-    "X-Forwarded-Host": "evil.test",
-    "X-Forwarded-Port": "1",
-    "X-Real-IP": "203.0.113.9",
-    "Forwarded": "for=203.0.113.9;host=evil.test",
-}
-
-
-def test_a_clients_claims_about_itself_are_dropped() -> None:
-    fields = forwarded_for(as_fields(CLAIMS), "192.0.2.1", "http", "api.test")
-    assert fields == forwarded_for(NO_FIELDS, "192.0.2.1", "http", "api.test")
-
-
-def test_a_trusted_peers_claims_are_kept_and_added_to() -> None:
-    fields = forwarded_for(as_fields(CLAIMS), "192.0.2.1", "http", "api.test", trusted=True)
-    assert fields.get("x-forwarded-for") == "203.0.113.9, 192.0.2.1"
-    assert fields.get("forwarded") == (
-        "for=203.0.113.9;host=evil.test, for=192.0.2.1;host=api.test;proto=http"
-    )
-    assert fields.get_all("x-forwarded-proto") == ("https",)
-    assert fields.get_all("x-forwarded-host") == ("evil.test",)
 
 
 NODES = table(
@@ -81,11 +52,11 @@ NODES = table(
 
 @pytest.mark.parametrize(("peer", "expected"), NODES)
 def test_nodes_are_written_so_that_they_can_be_read(peer: str, expected: str) -> None:
-    assert forwarded_for(NO_FIELDS, peer, "http", "h").get("forwarded") == expected
+    assert dict(forwarded_for(peer, "http", "h"))["Forwarded"] == expected
 
 
 def test_a_host_with_a_port_is_quoted() -> None:
-    assert 'host="h:80"' in (forwarded_for(NO_FIELDS, "::1", "http", "h:80").get("forwarded") or "")
+    assert 'host="h:80"' in dict(forwarded_for("::1", "http", "h:80"))["Forwarded"]
 
 
 HOPS = table(
@@ -100,7 +71,3 @@ HOPS = table(
 @pytest.mark.parametrize(("method", "fields", "expected"), HOPS)
 def test_the_hops_left(method: str, fields: FieldLines, expected: int | None) -> None:
     assert hops_left(request(method, fields=fields)) == expected
-
-
-def test_each_hop_takes_one() -> None:
-    assert one_hop_less(lines("max-forwards", "3"), 3).get_all("Max-Forwards") == ("2",)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proxy.decisions.repeating import LARGEST, repeats
+from proxy.decisions.repeating import LARGEST, passes_alike, repeats
 from proxy.messages import Part
 from proxy.rules.issuing import SessionSettings
 from tests.support.build import request, stored
@@ -89,3 +89,41 @@ def test_a_hit_that_does_something_does_not(
     keys: str, sessions: SessionSettings, expected: bool
 ) -> None:
     assert repeats(route_of(keys), sessions, request(), stored()) is expected
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        pytest.param(request(), id="get"),
+        pytest.param(request(fields={"Connection": "Keep-Alive", "X-Trace": "1"}), id="kept-alive"),
+    ],
+)
+def test_plain_requests_are_passed_on_alike(asked: Any) -> None:
+    assert passes_alike(route_of("ttl: off"), asked)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        pytest.param(request("POST", body={"n": 1}), id="post"),
+        pytest.param(request("HEAD"), id="head"),
+        pytest.param(request(version=(1, 0)), id="http/1.0"),
+        pytest.param(request(fields={"Connection": "close"}), id="close"),
+        pytest.param(request(fields={"Connection": "keep-alive, x-trace"}), id="named"),
+        pytest.param(request(fields={"If-None-Match": '"1"'}), id="condition"),
+        pytest.param(request(fields={"Upgrade": "websocket"}), id="upgrade"),
+    ],
+)
+def test_others_are_not(asked: Any) -> None:
+    assert not passes_alike(route_of("ttl: off"), asked)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "ttl: off, invalidate: {tags: [a]}",
+        "ttl: off, cost: {miss: 1}",
+    ],
+)
+def test_a_relay_that_something_follows_from_is_not(keys: str) -> None:
+    assert not passes_alike(route_of(keys), request())

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.decisions.requesting import CLAIMS, CONDITIONS, upstream_fields, upstream_trailers
+from proxy.decisions.requesting import (
+    CLAIMS,
+    CONDITIONS,
+    touched,
+    upstream_fields,
+    upstream_trailers,
+)
 from proxy.decisions.trailing import NOT_IN_TRAILERS
 from proxy.fields import Fields
 from proxy.messages import CacheKey
@@ -173,3 +179,13 @@ def test_which_trailers_of_a_request_go_up() -> None:
     trailers = Fields([*lines, ("X-Sum", "1"), ("x-sum", "2")])
     told = upstream_trailers(upstream, asked, trailers)
     assert told == Fields([("X-Sum", "1"), ("x-sum", "2")])
+
+
+@pytest.mark.parametrize("upstream", ["", "headers: {set: {X-Key: secret}, remove: [x-debug]}"])
+def test_whatever_does_not_go_up_as_it_came_is_touched(upstream: str) -> None:
+    fields = {**ASKED, "X-Key": "mine", "X-Debug": "1", "Via": "1.1 a", "TE": "trailers"}
+    fields["Connection"] = "te"
+    asked, past = request(fields=fields), upstream_of(upstream)
+    up = upstream_fields(past, match(HTTP).route, asked, None, None)
+    kept = {name.lower() for name, value in fields.items() if (name, value) in up.items}
+    assert set(asked.fields.names()) - kept <= touched(past)

@@ -7,10 +7,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from proxy.begun import Begun
 from proxy.edges.server import ProxyServer
-from proxy.edges.wire import WireBody, WireReply
+from proxy.edges.wire import WireReply
+from proxy.edges.wire_body import WireBody
 from proxy.fields import NO_FIELDS
 from proxy.messages import Request
+from proxy.visit import Visit
+from tests.support.http import Answer, Connection
 from tests.support.ports import LOOPBACK
 
 Handle = Callable[[Request, WireBody, WireReply], Awaitable[None]]
@@ -45,12 +49,16 @@ async def echo(request: Request, body: WireBody, reply: WireReply) -> None:
 async def serving(handle: Handle = echo) -> AsyncIterator[Served]:
     """Listen, and end every connection at the end."""
 
-    async def handler(request: Request, body: WireBody, reply: WireReply) -> None:
-        served.requests.append(request)
-        served.arrived.set()
-        await handle(request, body, reply)
+    def begin(request: Request, body: WireBody, reply: WireReply) -> Begun:
+        async def rest() -> None:
+            served.requests.append(request)
+            served.arrived.set()
+            await handle(request, body, reply)
 
-    server = ProxyServer(handler, scheme="http")
+        visit = Visit(request=request, began_at=0.0, began=0.0)
+        return Begun(visit, rest, lambda: None)
+
+    server = ProxyServer(begin, scheme="http")
     listener = await asyncio.get_running_loop().create_server(server, LOOPBACK, 0)
     url = f"http://{LOOPBACK}:{listener.sockets[0].getsockname()[1]}"
     served = Served(url, server)
@@ -59,3 +67,10 @@ async def serving(handle: Handle = echo) -> AsyncIterator[Served]:
     finally:
         listener.close()
         await server.shutdown(1)
+
+
+async def answered(handle: Handle, head: bytes = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n") -> Answer:
+    """What a client sees of this handler's answer."""
+    async with serving(handle) as served, Connection.open(served.url) as client:
+        await client.send(head)
+        return await client.answer("HEAD" if head.startswith(b"HEAD") else "GET")

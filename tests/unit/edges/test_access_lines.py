@@ -10,13 +10,14 @@ import pytest
 
 from proxy.edges.access_lines import (
     ACCESS_FIELDS,
+    json_form,
     json_line,
     json_lines,
     text_line,
     text_lines,
     timestamp,
 )
-from proxy.observing import Again
+from proxy.observing import Repeats
 from proxy.outcomes import Bypass, ExchangeRecord, Forward, NotStored, Outcome, Tier
 from tests.support.records import HIT, hit, miss
 
@@ -53,14 +54,16 @@ def test_json_line_of_a_hit_leaves_out_what_does_not_apply() -> None:
     }
 
 
-@pytest.mark.parametrize("make", [(json_line, json_lines), (text_line, text_lines)])
+@pytest.mark.parametrize(
+    "make", [(json_line, json_form, json_lines), (text_line, lambda record: record, text_lines)]
+)
 @pytest.mark.parametrize("path", ["/db/a", "/db/100%s%%/é\n"])
 def test_lines_of_hits_that_come_again_are_the_same(make: Any, path: str) -> None:
-    line, lines = make
+    line, form, lines = make
     record = hit(path=path, request_bytes=3, session="s", at=5.0, age_s=9.0, duration_s=1.0)
-    again = Again(1_700_000_000.25, 2.5, 297.5, 0.000012, 3)
+    repeats = Repeats(1_700_000_000.25, 0.000012, [(2.5, 297.5, 3), (2.5, 297.5, 1)])
     told = hit(path=path, request_bytes=3, session="s", age_s=2.5, ttl_s=297.5, duration_s=0.000012)
-    assert lines(record)(again) == line(told) * 3
+    assert lines(repeats, [form(record)] * 2) == [line(told) * 3, line(told)]
 
 
 FULL = hit(

@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from proxy.edges import connection, wire
-from proxy.edges.wire import WireBody, WireReply
+from proxy.edges import connection, wire_body
+from proxy.edges.wire import WireReply
+from proxy.edges.wire_body import WireBody
 from proxy.fields import Fields
 from proxy.messages import Request
 from tests.support.http import Connection, request_bytes
@@ -134,7 +135,7 @@ async def test_a_client_that_ended_its_side_and_is_sent_nothing_is_taken_for_gon
 
 async def test_a_body_that_stops_coming_is_answered_408(monkeypatch: pytest.MonkeyPatch) -> None:
     """RFC 9110 §15.5.9: and its connection is closed."""
-    monkeypatch.setattr(wire, "BODY_IDLE_S", 0.01)
+    monkeypatch.setattr(wire_body, "BODY_IDLE_S", 0.01)
     async with serving() as served, Connection.open(served.url) as client:
         await client.send(POST[:-1])
         told = await client.answer()

@@ -8,7 +8,8 @@ import socket
 
 import pytest
 
-from proxy.edges.wire import WireBody, WireReply
+from proxy.edges.wire import WireReply
+from proxy.edges.wire_body import WireBody
 from proxy.errors import ClientError
 from proxy.fields import NO_FIELDS, Fields
 from proxy.flow import tasks

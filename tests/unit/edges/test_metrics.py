@@ -42,6 +42,12 @@ def test_requests_by_route_outcome_and_status_class() -> None:
     assert _value(scrape, name, route="scenes", outcome="miss", status_class="2xx") == 1
 
 
+def test_hits_of_a_tier_are_counted_together_whatever_became_of_them() -> None:
+    scrape = _observed(hit(), hit(outcome=Outcome.STALE), hit(tier=Tier.SHARED))
+    assert _value(scrape, "larder_hits_total", route="scenes", tier="memory") == 2
+    assert _value(scrape, "larder_hits_total", route="scenes", tier="shared") == 1
+
+
 @pytest.mark.parametrize("duration", [0.0, *BUCKETS, 1e9])
 def test_durations_fall_into_the_bucket_that_bounds_them(duration: float) -> None:
     scrape = _observed(hit(duration_s=duration))

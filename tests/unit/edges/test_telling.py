@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Sequence
 from itertools import count
+from operator import attrgetter
 
 import pytest
 
 from proxy.edges.hot import Alike, Form, Held, Hot
 from proxy.edges.telling import Telling
-from proxy.observing import Again, Counts, Retells
+from proxy.observing import Again, Counts, Observer, Repeats, Retells
 from proxy.outcomes import ExchangeRecord
 from proxy.store.memory import Slot
 from proxy.visit import Visit
@@ -26,29 +29,30 @@ class Told:
     def __init__(self) -> None:
         self.records: list[ExchangeRecord] = []
         self.counted: list[tuple[str, Again]] = []
-        self.lines: list[Again] = []
+        self.lines: list[tuple[str, float, float, tuple[float, float, int]]] = []
         self.used: list[Hot] = []
-        self.flushed = 0
+        self.observers: list[Observer] = [
+            self.records.append,
+            Counts(lambda record, again: self.counted.append((record.route, again))),
+            Retells(self.records.append, attrgetter("key"), self._retell),
+        ]
         seconds = count()
         self.telling = Telling(
-            (
-                self.records.append,
-                Counts(lambda record, again: self.counted.append((record.route, again))),
-                Retells(self.records.append, lambda _: self.lines.append, self._flush),
-            ),
-            self.used.append,
+            self.observers,
+            self.used.extend,
             loop=asyncio.get_running_loop(),
             timer=lambda: float(next(seconds)),
         )
 
-    def _flush(self) -> None:
-        self.flushed = len(self.lines)
+    def _retell(self, repeats: Repeats, forms: Sequence[str]) -> None:
+        told = zip(forms, repeats.hits, strict=True)
+        self.lines += [(form, repeats.at, repeats.duration_s, each) for form, each in told]
 
     def hot(self, alike: Alike, place: bytes = b"place") -> Hot:
         visit = Visit(request=request(), began_at=NOW, began=0.0)
-        held = Held(SLOT, lambda _: None, b"request")
-        made = Hot(place, held, stored(lifetime=60.0), Form(b"", own_date=False), visit, hit())
-        made.alike, made.again = alike, self.telling.prepare(hit())
+        held, record = Held(SLOT, lambda _: None, b"request"), hit(key=place.decode())
+        made = Hot(place, held, stored(lifetime=60.0), Form(b"", own_date=False), visit, record)
+        made.alike = alike
         return made
 
     def hits(self, hot: Hot, times: int) -> None:
@@ -69,9 +73,11 @@ async def test_a_turn_is_told_in_the_next() -> None:
     assert not told.records
     await asyncio.sleep(0)
     share = 1 / 5  # of the second between two looks at the timer
-    again = Again(NOW + 2, 2.0, 58.0, share, 3)
-    assert told.lines == [again, again._replace(times=1), again._replace(times=1)]
-    assert told.flushed == 3
+    assert told.lines == [
+        ("1", NOW + 2, share, (2.0, 58.0, 3)),
+        ("2", NOW + 2, share, (2.0, 58.0, 1)),
+        ("3", NOW + 2, share, (2.0, 58.0, 1)),
+    ]
     counted = Again(NOW + 2, 0.0, 0.0, share, 4)
     assert told.counted == [("one", counted), ("other", counted._replace(times=1))]
     assert [(each.at, each.age_s, each.ttl_s) for each in told.records] == [(NOW + 2, 2, 58)] * 5
@@ -88,7 +94,7 @@ async def test_the_next_turn_begins_with_nothing() -> None:
     for times in (3, 2):
         told.hits(hot, times)
         await asyncio.sleep(0)
-    assert [again.times for again in told.lines] == [3, 2]
+    assert [times for *_, (_, _, times) in told.lines] == [3, 2]
     assert [again.times for _, again in told.counted] == [3, 2]
 
 
@@ -101,8 +107,41 @@ async def test_one_that_is_held_up_is_told_when_it_is_over(aborted: bool) -> Non
     assert told.telling.unsent == 1
     told.hits(hot, 1)  # the same request on another connection, in the same turn
     await asyncio.sleep(0)
-    assert [again.times for again in told.lines] == [1]
+    assert [times for *_, (_, _, times) in told.lines] == [1]
     told.telling.over(unsent, aborted=aborted)
     assert [each.aborted for each in told.records[1:]] == [aborted] * 2  # both who take records
     assert (told.counted[-1][1].times, told.telling.told, told.telling.unsent) == (1, 2, 0)
     assert told.records[-1].duration_s > 0
+
+
+async def test_an_observer_that_joins_later_is_told_too() -> None:
+    told, late = Told(), list[tuple[str, int]]()
+    hot = told.hot(Alike(hit()))
+    told.hits(hot, 1)
+    await asyncio.sleep(0)
+    told.observers.append(
+        Retells(
+            told.records.append,
+            attrgetter("route"),
+            lambda repeats, forms: late.append((forms[0], repeats.hits[0][2])),
+        )
+    )
+    told.hits(hot, 2)
+    await asyncio.sleep(0)
+    assert late == [(hit().route, 2)]
+
+
+async def test_an_observer_that_fails_keeps_nobody_else_from_knowing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.ERROR, logger="larder.observers")
+    told = Told()
+
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError
+
+    told.observers[:0] = [fails, Counts(fails), Retells(fails, attrgetter("key"), fails)]
+    told.hits(told.hot(Alike(hit())), 2)
+    await asyncio.sleep(0)
+    assert (len(told.records), len(told.counted), len(told.lines)) == (2, 1, 1)
+    assert len(caplog.records) == 3

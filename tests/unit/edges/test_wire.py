@@ -6,20 +6,14 @@ import asyncio
 
 import pytest
 
-from proxy.edges.wire import WireBody, WireReply
+from proxy.client import finish
+from proxy.edges.wire import JOINED, SLICE, WireReply
+from proxy.edges.wire_body import WireBody
 from proxy.errors import ClientGone
 from proxy.fields import NO_FIELDS, Fields
-from proxy.flow.budget import Budget, Lease
 from proxy.messages import Request
-from tests.support.http import Answer, Connection, request_bytes
-from tests.unit.edges.listener import HOST, Handle, say, serving
-
-
-async def answered(handle: Handle, head: bytes = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n") -> Answer:
-    """What a client sees of this handler's answer."""
-    async with serving(handle) as served, Connection.open(served.url) as client:
-        await client.send(head)
-        return await client.answer("HEAD" if head.startswith(b"HEAD") else "GET")
+from tests.support.http import Connection
+from tests.unit.edges.listener import HOST, Handle, answered, say, serving
 
 
 def replying(
@@ -60,6 +54,34 @@ async def test_how_an_answer_is_framed(
     framing = got.fields.get("content-length"), got.fields.get("transfer-encoding")
     assert (*framing, got.body) == expected
     assert (got.complete, got["X"]) == (True, "\xe4")
+
+
+WHOLE: dict[str, tuple[bytes, int, bytes, tuple[str | None, bytes]]] = {
+    "small": (b"GET", 200, b"abcd", ("4", b"abcd")),
+    "empty": (b"GET", 200, b"", ("0", b"")),
+    "304": (b"GET", 304, b"", (None, b"")),
+    "head": (b"HEAD", 200, b"abcd", ("4", b"")),
+    "head-of-what-is-large": (b"HEAD", 200, b"x" * (3 << 20), (str(3 << 20), b"")),
+    "behind-the-head": (b"GET", 200, b"x" * (2 * JOINED), (str(2 * JOINED), b"x" * (2 * JOINED))),
+    "large": (b"GET", 200, b"x" * (3 << 20), (str(3 << 20), b"x" * (3 << 20))),
+}
+
+
+@pytest.mark.parametrize(("method", "status", "body", "expected"), WHOLE.values(), ids=WHOLE)
+async def test_a_whole_answer_goes_out_at_once_unless_it_has_to_wait_for_room(
+    method: bytes, status: int, body: bytes, expected: tuple[str | None, bytes]
+) -> None:
+    at_once: list[bool] = []
+
+    async def handle(_: Request, __: WireBody, reply: WireReply) -> None:
+        rest = reply.respond(status, "", Fields([("X", "1")]), body)
+        at_once.append(rest is None)
+        await finish(rest)
+        assert (reply.ended, reply.sent) == (True, len(expected[1]))
+
+    got = await answered(handle, method + b" / HTTP/1.1\r\n" + HOST + b"\r\n")
+    assert (got.fields.get("content-length"), got.body) == expected
+    assert (got.complete, at_once) == (True, [len(body) <= SLICE])
 
 
 async def test_an_http_1_0_client_gets_no_chunks_but_the_end_of_the_connection() -> None:
@@ -130,77 +152,3 @@ async def test_writing_to_a_client_that_left_says_so() -> None:
     async with serving(handle) as served, Connection.open(served.url) as client:
         await client.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
         assert await seen
-
-
-# -- request bodies
-
-READ: dict[str, tuple[bytes, int, bytes | None]] = {
-    "none": (request_bytes("GET", "/"), 0, b""),
-    "length": (request_bytes("POST", "/", body=b"hello"), 5, b"hello"),
-    "announced-too-large": (request_bytes("POST", "/", body=b"hello"), 4, None),
-    "chunked": (
-        request_bytes("POST", "/", {"Transfer-Encoding": "chunked"}, b"5\r\nhello\r\n0\r\n\r\n"),
-        5,
-        b"hello",
-    ),
-    "chunked-too-large": (
-        request_bytes("POST", "/", {"Transfer-Encoding": "chunked"}, b"5\r\nhello\r\n0\r\n\r\n"),
-        4,
-        None,
-    ),
-}
-
-
-@pytest.mark.parametrize(("head", "limit", "expected"), READ.values(), ids=READ)
-async def test_a_body_is_read_up_to_a_limit_and_nothing_read_is_lost(
-    head: bytes, limit: int, expected: bytes | None
-) -> None:
-    seen: list[tuple[bytes | None, bytes, int]] = []
-
-    async def handle(_: Request, body: WireBody, reply: WireReply) -> None:
-        whole = await body.read(limit)
-        streamed = b"".join([chunk async for chunk in body.chunks()])
-        seen.append((whole, streamed, body.received))
-        await say(reply, b"")
-
-    await answered(handle, head)
-    sent = b"" if head.startswith(b"GET") else b"hello"
-    assert seen == [(expected, sent, len(sent))]
-
-
-async def test_a_body_for_which_there_is_no_room_is_not_read_whole_and_not_lost() -> None:
-    """What is read of it counts until it has been passed on."""
-    seen: list[object] = []
-    budget = Budget(4)
-
-    async def handle(_: Request, body: WireBody, reply: WireReply) -> None:
-        seen.extend((await body.read(100), budget.held))
-        seen.append(b"".join([chunk async for chunk in body.chunks()]))
-        await say(reply, b"")
-
-    async with serving(handle) as served, Connection.open(served.url) as client:
-        served.server.budget = budget
-        await client.ask("POST", "/", body=b"hello")
-        await client.answer("POST")
-    assert (seen, budget.held) == ([None, 5, b"hello"], 0)
-
-
-async def test_a_body_read_whole_counts_until_its_last_owner_has_ended() -> None:
-    """The client's request may be over before the fetch that sends its body is."""
-    held: list[int] = []
-    leases: list[Lease] = []
-
-    async def handle(_: Request, body: WireBody, reply: WireReply) -> None:
-        await body.read(100)
-        leases.append(body.lease.share())
-        await say(reply, b"")
-
-    async with serving(handle) as served, Connection.open(served.url) as client:
-        for _ in range(2):  # the second is served once the first is over
-            await client.ask("POST", "/", body=b"hello")
-            await client.answer("POST")
-        held.append(served.server.budget.held)
-        for lease in leases:
-            lease.end()
-    held.append(served.server.budget.held)
-    assert held == [10, 0]

@@ -238,3 +238,22 @@ async def test_what_is_closed_is_let_go_as_the_last_reader_passes_it() -> None:
     with pytest.raises(StopAsyncIteration):
         await anext(chunks)
     assert [*held, budget.held] == [20, 10, 0]
+
+
+PIECES = {"none": ([], b""), "one": ([b"ab"], b"ab"), "two": ([b"a", b"b"], None)}
+
+
+@pytest.mark.parametrize(("pieces", "whole"), PIECES.values(), ids=PIECES)
+async def test_a_body_in_one_piece_is_had_at_once_after_its_end(
+    pieces: list[bytes], whole: bytes | None
+) -> None:
+    body = Broadcast(10)
+    reader = body.reader()
+    assert reader is not None
+    for piece in pieces:
+        await body.write(piece)
+    before = reader.whole()
+    body.end()
+    body.close()
+    assert (before, reader.whole()) == (None, whole)
+    reader.close()

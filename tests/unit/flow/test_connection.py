@@ -150,3 +150,41 @@ async def test_tls_to_a_plain_port_is_told(connector: Connector) -> None:
         url = upstream.url.replace("http:", "https:")
         with pytest.raises(UpstreamConnectError, match="TLS failed"):
             await acquire(connector, url)
+
+
+async def test_the_connection_that_was_used_last_is_used_first(connector: Connector) -> None:
+    async def script(connection: RawConnection) -> None:
+        await connection.rest()
+
+    async with raw_upstream(script, script) as upstream:
+        endpoint = connector.endpoint(upstream.url)
+        leases = [await acquire(connector, upstream.url) for _ in range(2)]
+        for lease in leases:
+            lease.wire.begin(has_answer_body=False)
+            lease.release()
+        assert len(endpoint.pool) == 2
+        assert endpoint.pool.take(careful=True) is leases[1]
+        leases[1].close()
+        assert endpoint.pool.take(careful=True) is leases[0]
+        assert endpoint.pool.take(careful=True) is None
+        leases[0].close()
+
+
+async def test_what_is_no_longer_fit_is_swept_and_a_closed_pool_keeps_nothing(
+    connector: Connector,
+) -> None:
+    async def script(connection: RawConnection) -> None:
+        await connection.rest()
+
+    async with raw_upstream(script, script, script) as upstream:
+        pool = connector.endpoint(upstream.url).pool
+        spoiled, sound, late = [await acquire(connector, upstream.url) for _ in range(3)]
+        for lease in (spoiled, sound):
+            lease.release()
+        spoiled.wire.force_close()
+        pool.sweep()
+        kept, connected = len(pool), (spoiled.wire.is_connected(), sound.wire.is_connected())
+        await connector.close()
+        late.release()
+        assert (kept, connected, len(pool)) == (1, (False, True), 0)
+        assert not late.wire.is_connected()

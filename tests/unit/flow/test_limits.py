@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
 from proxy.errors import UpstreamConnectError, UpstreamTimeoutError
-from proxy.flow.limits import Limit, Limits, UpstreamConnectTimeoutError
+from proxy.flow.limits import Limit, Limits, UpstreamConnectTimeoutError, Watch
 from proxy.rules.settings import Timeouts
+from tests.support.larder import until
 
 PEER = "api.test:443"
 LONG = 60.0
@@ -45,22 +47,50 @@ async def test_total_ends_every_wait_when_it_is_sooner(limit: Limit) -> None:
     assert not isinstance(told.value, UpstreamConnectError)
 
 
-async def test_arming_puts_the_wait_under_another_limit() -> None:
-    limits = Limits.start(timeouts(first_byte=0.01))
-
-    async def rearmed() -> None:
-        async with limits.wait("total", PEER) as wait:
-            wait.arm("first_byte")
-            await asyncio.Event().wait()
-
-    with pytest.raises(UpstreamTimeoutError, match=r"timeout\.first_byte"):
-        await rearmed()
+@pytest.fixture
+async def watch() -> AsyncIterator[Watch]:
+    """What it tells is in `told`."""
+    made = Watch(told.append)
+    told.clear()
+    yield made
+    made.close()
 
 
-async def test_arming_after_the_wait_does_nothing() -> None:
-    async with Limits.start(timeouts()).wait("idle", PEER) as wait:
-        pass
-    wait.arm("first_byte")
+told: list[UpstreamTimeoutError] = []
+
+
+@pytest.mark.parametrize("limit", ["first_byte", "idle", "total"])
+async def test_a_watch_tells_of_the_limit_that_passed(watch: Watch, limit: Limit) -> None:
+    watch.begin(Limits.start(timeouts(**{limit: 0.01})), limit, PEER)
+    await until(lambda: bool(told))
+    assert f"timeout.{limit} " in str(told[0])
+
+
+async def test_moving_puts_the_wait_under_another_limit(watch: Watch) -> None:
+    watch.begin(Limits.start(timeouts(first_byte=0.01)), "total", PEER)
+    watch.move("first_byte")
+    await until(lambda: bool(told))
+    assert "timeout.first_byte " in str(told[0])
+
+
+async def test_a_wait_that_is_over_is_not_moved_and_tells_nothing(watch: Watch) -> None:
+    limits = Limits.start(timeouts(first_byte=0.01, idle=0.01))
+    watch.begin(limits, "first_byte", PEER)
+    watch.end()
+    watch.move("idle")
+    other = Watch(told.append)
+    other.begin(Limits.start(timeouts(total=0.05)), "idle", "other")
+    await until(lambda: bool(told))
+    assert [str(each)[:5] for each in told] == ["other"]
+
+
+async def test_a_later_wait_is_as_long_as_its_own_limit(watch: Watch) -> None:
+    watch.begin(Limits.start(timeouts(idle=0.01)), "idle", PEER)
+    began = asyncio.get_running_loop().time()
+    watch.begin(Limits.start(timeouts(idle=0.05)), "idle", PEER)
+    await until(lambda: bool(told))
+    assert "0.05s" in str(told[0])
+    assert asyncio.get_running_loop().time() - began >= 0.05
 
 
 async def test_what_ends_in_time_and_what_raises_by_itself_pass_through() -> None:

@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from proxy.errors import UpstreamProtocolError
+from proxy.flow.answer_head import Head
 from proxy.flow.connection import Connector, Lease
 from proxy.flow.limits import Limits
-from proxy.flow.wire import ConnectionLost, StaleConnectionError
+from proxy.flow.wire import ConnectionLost, StaleConnectionError, Wire
 from proxy.rules.settings import Timeouts
 from tests.support.ports import LOOPBACK
 
@@ -30,6 +31,11 @@ async def ends() -> AsyncIterator[tuple[Lease, socket.socket]]:
             yield lease, peer
         lease.close()
     await connector.close()
+
+
+async def read_head(wire: Wire) -> Head:
+    await wire.came()
+    return wire.take_head()
 
 
 async def settle() -> None:
@@ -82,13 +88,13 @@ async def test_only_a_used_connection_that_ends_without_a_byte_is_stale(
     for _ in range(uses - 1):
         lease.wire.begin(has_answer_body=True)
         peer.send(OK)
-        await lease.wire.read_head()
+        await read_head(lease.wire)
         lease.wire.rest()
     lease.wire.begin(has_answer_body=True)
     peer.send(sent)
     peer.close()
     with pytest.raises(UpstreamProtocolError) as told:
-        await lease.wire.read_head()
+        await read_head(lease.wire)
     assert isinstance(told.value, StaleConnectionError) == stale
 
 
@@ -119,7 +125,7 @@ async def test_an_answer_is_the_same_however_it_is_cut(
         for part in (CUT[:cut], CUT[cut : cut + second], CUT[cut + second :]):
             if part:
                 wire.data_received(part)
-        heads = [await wire.read_head() for _ in range(2)]
+        heads = [await read_head(wire) for _ in range(2)]
         assert [head.status for head in heads] == [103, 200], cut
         assert wire.body_at_hand() == b"a\r\n\r\nbc", cut
         assert wire.body_is_over

@@ -14,7 +14,7 @@ from types import MappingProxyType
 import pytest
 
 from proxy.outcomes import Bypass
-from proxy.rules.jwt import claims, steps
+from proxy.rules.jwt import claims, spell
 from proxy.rules.route import Identity
 from tests.support.build import request
 from tests.support.clock import NOW
@@ -90,18 +90,20 @@ def test_a_request_whose_token_has_ended_has_no_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("authorization", "moments"),
+    ("authorization", "begins", "ends"),
     [
-        (f"Bearer {token(dates={'exp': NOW, 'nbf': NOW - 5})}", {NOW, NOW - 5}),
-        (f"Bearer {token(dates={'exp': NOW})}", {NOW}),
-        (f"Bearer {token(dates={'exp': 10**400})}", {math.inf}),
-        (f"Bearer {token(dates={'exp': 'never'})}", set()),
-        ("Bearer opaque", set()),
-        ("Basic a.b.c", set()),
-        (None, set()),
+        (f"Bearer {token(dates={'exp': NOW + 9, 'nbf': NOW - 5})}", NOW - 5, NOW + 9),
+        (f"Bearer {token(dates={'exp': NOW - 5, 'nbf': NOW - 9})}", NOW - 5, math.inf),
+        (f"Bearer {token(dates={'exp': NOW + 9, 'nbf': NOW + 5})}", -math.inf, NOW + 5),
+        (f"Bearer {token(dates={'exp': NOW})}", NOW, math.inf),
+        (f"Bearer {token(dates={'exp': 10**400})}", -math.inf, math.inf),
+        (f"Bearer {token(dates={'exp': 'never'})}", -math.inf, math.inf),
+        ("Bearer opaque", -math.inf, math.inf),
+        ("Basic a.b.c", -math.inf, math.inf),
+        (None, -math.inf, math.inf),
     ],
 )
-def test_the_moments_at_which_what_a_token_says_changes(
-    authorization: str | None, moments: set[float]
+def test_from_when_until_when_a_token_says_the_same(
+    authorization: str | None, begins: float, ends: float
 ) -> None:
-    assert set(steps(authorization)) == moments
+    assert spell(authorization, NOW) == (begins, ends)

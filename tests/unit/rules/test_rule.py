@@ -79,3 +79,16 @@ SESSION_ROUTES = [
 def test_which_routes_are_part_of_a_session(rule: str, keyed: bool, reads: bool) -> None:
     route = of(rule)
     assert (route.keyed_by_session, route.reads_session) == (keyed, reads)
+
+
+INERT = [
+    ("ttl: off", "GET", True),
+    ("ttl: off", "POST", False),
+    ("ttl: off\ninvalidate: [{tags: [x]}]", "GET", False),
+    ("ttl: off\ncost: {miss: 1, unit: credits}", "GET", False),
+]
+
+
+@pytest.mark.parametrize(("rule", "method", "inert"), INERT)
+def test_from_whose_answers_nothing_follows(rule: str, method: str, inert: bool) -> None:
+    assert of(rule, method).is_inert(method) == inert

@@ -77,7 +77,7 @@ class Member:
 
     async def keep(self, entry: StoredResponse, key: bytes = KEY) -> None:
         """Write, from end to end."""
-        await self.party.through(self, self.far.write(key, entry))
+        assert await self.party.through(self, self.far.write([(key, entry)])) == 0
 
     async def find(self, key: bytes = KEY) -> Fetched | NotServed:
         """Look up, from end to end."""

@@ -55,7 +55,7 @@ async def test_a_read_that_ends_late_does_not_put_back_what_was_replaced(
     cache = Cache(MemoryStore(max_size=1 << 20), store, spawn=spawn)
     await cache.start()
     old = stored(b"shared", tags=("*",), born=cache.position, lifetime=1e9)
-    reach = await store.reach(old.tags, old.expires_at)
+    reach = await store.reach(dict.fromkeys(old.tags, old.expires_at))
     marks = tuple(mark.generation for mark in reach.marks)
     await store.put(KEY, Record(old, marks, reach.epoch))
     looking = spawn(cache.find(KEY, NOW), "look-up")

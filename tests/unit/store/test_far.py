@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
-import pytest
-
-from proxy.errors import StoreError
 from proxy.messages import START
 from proxy.outcomes import NotServed, Tier
+from proxy.store.base import Fact, FactKind
 from proxy.store.far import Fetched
 from tests.support.clock import ManualClock
 from tests.support.sim_shared import Fate
@@ -34,8 +33,7 @@ async def test_before_it_joined_nothing_is_asked(clock: ManualClock) -> None:
     one = await party.joins("one")
     one.coherence.go_offline()
     assert await one.far.find(KEY) is NotServed.STORE_DOWN
-    with pytest.raises(StoreError):
-        await one.far.write(KEY, one.answer())
+    assert await one.far.write([(KEY, one.answer())]) == 1
     assert await one.far.state([TAG]) is None
     assert party.world.gates == []
 
@@ -175,7 +173,7 @@ async def test_a_fact_between_reach_and_put_is_in_the_marks_the_entry_names(
 ) -> None:
     party = Party(clock)
     one, two = await party.joins("one"), await party.joins("two")
-    write = party.begin(one.far.write(KEY, one.answer()))
+    write = party.begin(one.far.write([(KEY, one.answer())]))
     held = await party.until(one, "put")
     await two.state(TAG)
     party.answer(held)
@@ -191,7 +189,7 @@ async def test_a_fact_whose_mark_was_evicted_before_reach_is_waited_for(clock: M
     entry = one.answer()
     await two.state(TAG)
     party.world.data.marks.clear()
-    write = party.begin(one.far.write(KEY, entry))
+    write = party.begin(one.far.write([(KEY, entry)]))
     await party.until(one, "end")
     for gate in list(party.world.gates):
         party.answer(gate)
@@ -207,7 +205,7 @@ async def test_a_fact_in_the_marks_alone_is_enough_to_drop_the_write(clock: Manu
     party = Party(clock)
     one, two = await party.joins("one"), await party.joins("two")
     entry = one.answer()
-    write = party.begin(one.far.write(KEY, entry))
+    write = party.begin(one.far.write([(KEY, entry)]))
     await party.until(one, "reach")
     await two.state(TAG)
     await party.until(one, "end")
@@ -223,14 +221,13 @@ async def test_a_write_under_way_when_the_place_is_lost_is_given_up(clock: Manua
     one, two = await party.joins("one"), await party.joins("two")
     entry = one.answer()
     await two.state(OTHER)
-    write = party.begin(one.far.write(KEY, entry))
+    write = party.begin(one.far.write([(KEY, entry)]))
     held = await party.until(one, "end")
     party.answer(held)
     await asyncio.sleep(0)
     one.coherence.lose()
     await one.round()
-    with pytest.raises(StoreError):
-        await write
+    assert await write == 1
     assert KEY not in party.world.data.entries
 
 
@@ -241,14 +238,49 @@ async def test_a_write_of_an_entry_that_cannot_be_proven_is_given_up(clock: Manu
     two = await party.joins("two")
     assert not two.coherence.proves(START)
     entry = two.answer()
-    object.__setattr__(entry, "born", START)
-    with pytest.raises(StoreError, match="proven"):
-        await two.keep(entry)
+    entry = replace(entry, born=START)
+    assert await party.through(two, two.far.write([(KEY, entry)])) == 1
+    assert KEY not in party.world.data.entries
 
 
 async def test_no_entry_is_a_deletion(clock: ManualClock) -> None:
     party = Party(clock)
     one = await party.joins("one")
     await one.keep(one.answer())
-    await party.through(one, one.far.write(KEY, None))
+    await party.through(one, one.far.write([(KEY, None)]))
     assert party.world.data.entries == {}
+
+
+async def test_many_are_written_together_each_judged_by_itself(clock: ManualClock) -> None:
+    """1. `v` is stated.  2. All marks are read, then the end.  3. So is `u`.  4. All are put."""
+    party = Party(clock)
+    one, two = await party.joins("one"), await party.joins("two")
+    keys = {tag: tag.encode() * 32 for tag in ("t", "u", "v")}
+    jobs = [(key, replace(one.answer(), tags=("*", tag))) for tag, key in keys.items()]
+    await one.keep(one.answer())
+    await two.state(Fact(FactKind.TAG, "v"))
+    writing = party.begin(one.far.write([*jobs, (KEY, None)]))
+    party.answer(await party.until(one, "end"))
+    await one.round()
+    await party.until(one, "put")
+    await two.state(Fact(FactKind.TAG, "u"))
+    for gate in tuple(party.world.gates):
+        party.answer(gate)
+    assert await writing == 0
+    assert set(party.world.data.entries) == {keys["t"], keys["u"]}
+    newcomer = await party.joins("newcomer")
+    assert isinstance(await newcomer.find(keys["t"]), Fetched)
+    assert await newcomer.find(keys["u"]) is NotServed.INVALIDATED
+
+
+async def test_one_that_is_refused_is_one_that_is_dropped(clock: ManualClock) -> None:
+    party = Party(clock)
+    one = await party.joins("one")
+    writing = party.begin(one.far.write([(KEY, one.answer()), (b"o" * 32, one.answer())]))
+    await party.until(one, "put")
+    await asyncio.sleep(0)
+    first, second = party.world.gates
+    party.answer(first, Fate.REFUSED)
+    party.answer(second)
+    assert await writing == 1
+    assert set(party.world.data.entries) == {b"o" * 32}

@@ -10,7 +10,7 @@ import pytest
 from proxy.errors import CorruptEntryError
 from proxy.messages import Alias, Stored, Variants
 from proxy.store.base import Record
-from proxy.store.heads import Head, entry_of, head_of, text_in, text_out
+from proxy.store.heads import Head, as_bytes, as_text, entry_of, head_of, text_in, text_out
 from tests.support.build import stored
 
 ENTRIES = {
@@ -27,12 +27,18 @@ def test_the_entry_of_a_head_is_the_one_it_was_made_of(entry: Stored) -> None:
     assert (head.body_bytes, head.generations, head.epoch) == (4, (1,), "e")
 
 
+@pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
+def test_a_head_of_bytes_is_the_same_head(entry: Stored) -> None:
+    head = head_of(Record(entry, (1,), "e"), b"body")
+    assert as_text(as_bytes(head)) == head
+    assert all(isinstance(tag, bytes) for tag in as_bytes(head).tags)
+
+
 def test_text_that_is_no_text_is_a_damaged_head() -> None:
-    head = head_of(Record(stored(b"")), b"")
-    damaged = msgspec.structs.replace(head, route=b"\xff")
-    assert isinstance(damaged, Head)
+    head = as_bytes(head_of(Record(stored(b"")), b""))
+    damaged: Head[bytes] = msgspec.structs.replace(head, route=b"\xff")
     with pytest.raises(CorruptEntryError, match="damaged"):
-        entry_of(damaged, b"")
+        as_text(damaged)
 
 
 def test_lone_surrogates_and_latin_1_go_through() -> None:

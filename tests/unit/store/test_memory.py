@@ -6,6 +6,7 @@ import pytest
 
 from proxy.store.base import Record
 from proxy.store.memory import MemoryStore
+from proxy.store.tag_index import FEW
 from tests.support.build import stored
 from tests.support.clock import NOW, ManualClock
 
@@ -55,6 +56,40 @@ def test_a_fact_reaches_only_what_was_born_before_it() -> None:
     memory.place(C, Record(stored(tags=("u",), born=(5, 0))))
     memory.invalidate_tag("t", (7, 0), soft=False)
     assert [memory.look(key, NOW) is None for key in (A, B, C)] == [True, False, False]
+
+
+@pytest.mark.parametrize("soft", [True, False])
+def test_a_fact_about_what_most_entries_carry_reaches_all_of_them(soft: bool) -> None:
+    memory = store(max_size=1 << 30)
+    for number in range(FEW + 2):
+        memory.place(b"%d" % number, Record(stored(tags=("*", "t"), born=(5, 0))))
+    memory.place(A, Record(stored(tags=("*", "u"), born=(5, 0))))
+    memory.place(B, Record(stored(tags=("*", "t"), born=(7, 0))))
+    memory.invalidate_tag("t", (7, 0), soft=soft)
+    while memory.reclaim():
+        pass
+    found = [memory.look(b"%d" % number, NOW) for number in range(FEW + 2)]
+    assert {one and one.soft for one in found} == {True if soft else None}
+    assert [one is not None and one.soft for one in map(memory.standing, (A, B))] == [False, False]
+    assert [memory.look(key, NOW) is not None for key in (A, B)] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "there", "gone"), [(1.75, NOW + 1.5, NOW + 1.75), (0.5, NOW + 0.25, NOW + 0.5)]
+)
+def test_it_expires_at_its_moment_within_a_second(
+    lifetime: float, there: float, gone: float
+) -> None:
+    memory = store()
+    memory.place(A, Record(stored(lifetime=lifetime)))
+    assert memory.look(A, there) is not None
+    assert memory.look(A, gone) is None
+
+
+def test_one_that_never_expires_is_there() -> None:
+    memory = store()
+    memory.place(A, Record(stored(lifetime=float("inf"))))
+    assert memory.look(A, NOW * 2) is not None
 
 
 def test_a_soft_fact_leaves_it_there() -> None:
@@ -212,7 +247,6 @@ def test_what_was_touched_is_not_the_least_recently_used() -> None:
     memory = store(max_size=5000)
     for key in (A, B):
         assert memory.place(key, Record(stored(b"x" * 1000)))
-    memory.touch(A)
-    memory.touch(C)
+    memory.touch((A, C))
     assert memory.place(C, Record(stored(b"x" * 1000)))
     assert (memory.look(B, NOW), memory.standing(A) is not None) == (None, True)

@@ -36,7 +36,7 @@ async def test_an_entry_and_its_marks_end_by_themselves(both: Both) -> None:
     server, store = both
     now = time.time()
     entry = stored(tags=("*", "t"), request_time=now, response_time=now, lifetime=60.0)
-    reach = await store.reach(entry.tags, entry.expires_at)
+    reach = await store.reach(dict.fromkeys(entry.tags, entry.expires_at))
     await store.put(KEY, Record(entry, tuple(m.generation for m in reach.marks), reach.epoch))
     (key,) = keys(server, "larder:*:e:*")
     assert 0 < cast("int", server.ask("PTTL", key)) <= 60_000
@@ -46,8 +46,8 @@ async def test_an_entry_and_its_marks_end_by_themselves(both: Both) -> None:
 
 async def test_a_shorter_life_does_not_shorten_a_mark(both: Both) -> None:
     server, store = both
-    await store.reach(["t"], time.time() + 7200)
-    await store.reach(["t"], time.time() + 1)
+    await store.reach({"t": time.time() + 7200})
+    await store.reach({"t": time.time() + 1})
     await store.confirm([Fact(FactKind.TAG, "t")], await store.append([]))
     (mark,) = keys(server, "larder:*:m:*")
     assert cast("int", server.ask("PTTL", mark)) > 7_000_000
@@ -72,7 +72,7 @@ async def test_without_its_journal_nothing_is_appended_reached_or_beaten(both: B
     with pytest.raises(JournalLostError):
         await store.append([])
     with pytest.raises(JournalLostError):
-        await store.reach(["t"], time.time() + 60)
+        await store.reach({"t": time.time() + 60})
     server.ask("DEL", *keys(server, "larder:*:wide"))
     with pytest.raises(JournalLostError):
         await store.wide()
@@ -93,13 +93,13 @@ async def test_many_look_ups_at_once_share_the_connections(both: Both) -> None:
 async def test_no_error_names_a_tag(both: Both) -> None:
     """It may name a person; the library puts the command into its errors."""
     server, store = both
-    await store.reach(["patient:4711"], time.time() + 60)
+    await store.reach({"patient:4711": time.time() + 60})
     (mark,) = keys(server, "larder:*:m:*")
     server.ask("DEL", mark)
     server.ask("RPUSH", mark, "no mark")
     end = await store.append([])
     for asking in (
-        store.reach(["patient:4711"], time.time() + 60),
+        store.reach({"patient:4711": time.time() + 60}),
         store.confirm([Fact(FactKind.TAG, "patient:4711")], end),
     ):
         with pytest.raises(StoreError, match=r"Redis refused: .*WRONGTYPE") as failed:

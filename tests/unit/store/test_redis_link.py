@@ -5,10 +5,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from redis.exceptions import ResponseError
 
 from proxy.errors import SettingsError, StoreError
+from proxy.flow.tasks import spawn
 from proxy.store.base import JournalLostError, StoreTimeoutError
+from proxy.store.redis_line import RefusedError
 from proxy.store.redis_link import Link, check_version, describe, parse_info, translated
 from tests.support.ports import free_port
 from tests.support.redis_server import RedisServer
@@ -50,36 +51,41 @@ def test_versions(version: str, fits: bool) -> None:
 
 async def test_nobody_there_is_told_at_once() -> None:
     link = Link(f"redis://127.0.0.1:{free_port()}/0")
-    with pytest.raises(StoreError, match="cannot be reached"):
-        async with translated(1.0):
-            await link.ask((b"GET", b"a"))
+    for asking in (link.ask((b"GET", b"a")), link.tell((b"DEL", b"a"))):
+        with pytest.raises(StoreError, match="cannot be reached"):
+            await asking
     await link.close()
 
 
 async def test_a_stalled_server_costs_the_deadline(tmp_path: Path) -> None:
     async with joined(tmp_path) as (server, _):
-        link = Link(server.url)
+        link = Link(server.url, deadline_s=0.05)
         await link.ask((b"PING",))
         server.pause()
-        with pytest.raises(StoreTimeoutError):
-            async with translated(0.05):
-                await link.ask((b"GET", b"a"))
+        with pytest.raises(StoreTimeoutError, match="50 ms"):
+            await link.ask((b"GET", b"a"))
+        with pytest.raises(StoreTimeoutError, match="50 ms"):
+            await link.ask((b"GET", b"a"))
         server.resume()
         await link.close()
 
 
 async def test_a_look_up_given_up_leaves_no_answer_to_the_next(tmp_path: Path) -> None:
-    """With one connection: the next would read the answer to the one before."""
+    """They share a line: the next would read the answer to the one before."""
     async with joined(tmp_path) as (server, _):
-        link = Link(server.url, connections=1)
+        link = Link(server.url, deadline_s=5.0)
         await link.ask((b"SET", b"a", b"1"), (b"SET", b"b", b"2"))
         server.pause()
-        asked = [asyncio.ensure_future(link.ask((b"GET", b"a"))) for _ in range(2)]  # noqa: TID251
+
+        async def look_up() -> None:
+            await link.ask((b"GET", b"a"))
+
+        asked = [spawn(look_up(), "test-look-up") for _ in range(2)]
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         asked[0].cancel()
         asked[1].cancel()
-        await asyncio.gather(*asked, return_exceptions=True)
+        await asyncio.wait(asked)
         server.resume()
         assert await link.ask((b"GET", b"b"), (b"GET", b"a")) == [b"2", b"1"]
         await link.close()
@@ -89,7 +95,7 @@ async def test_a_refusal_among_several_leaves_the_connection_in_order(tmp_path: 
     async with joined(tmp_path) as (server, _):
         link = Link(server.url, connections=1)
         await link.ask((b"SET", b"a", b"1"))
-        with pytest.raises(ResponseError):
+        with pytest.raises(RefusedError, match="WRONGTYPE"):
             await link.ask((b"LPOP", b"a"), (b"GET", b"a"), (b"LPOP", b"a"))
         assert await link.ask((b"GET", b"a")) == [b"1"]
         await link.close()
@@ -104,10 +110,25 @@ async def test_a_connection_to_another_run_is_refused(tmp_path: Path) -> None:
         assert await link.ask((b"GET", b"a")) == [None]
         server.kill()
         await server.start()
-        with pytest.raises(StoreError):
-            async with translated(1.0):
-                await link.ask((b"GET", b"a"))
+        with pytest.raises(JournalLostError, match="restarted"):
+            await link.ask((b"GET", b"a"))
         with pytest.raises(JournalLostError, match="restarted"):
             async with translated(1.0):
-                await link.ask((b"GET", b"a"))
+                await link.mend()
+        await link.close()
+
+
+async def test_lines_to_the_run_before_are_not_asked_any_more(tmp_path: Path) -> None:
+    """1. A line is made.  2. Another run is joined.  3. What waits at the old line fails."""
+    async with joined(tmp_path) as (server, _):
+        link = Link(server.url, deadline_s=5.0)
+        await link.ask((b"SET", b"a", b"1"))
+        asked = link.ask((b"GET", b"a"))
+        with pytest.raises(JournalLostError, match="restarted"):
+            async with translated(5.0):
+                await link.joined("another")
+        with pytest.raises(StoreError, match="closed"):
+            await asked
+        with pytest.raises(JournalLostError, match="restarted"):
+            await link.ask((b"GET", b"a"))
         await link.close()

@@ -25,15 +25,15 @@ def db() -> Iterator[sqlite3.Connection]:
 
 
 def there(db: sqlite3.Connection, now: float = 0.0) -> list[bytes]:
-    return [key for key in (A, B, C, D) if sqlite_entries.find(db, key, now)]
+    found = sqlite_entries.find(db, (A, B, C, D), now)
+    return [key for key in (A, B, C, D) if key in found]
 
 
 def test_the_least_recently_used_go_until_all_fits(db: sqlite3.Connection) -> None:
     rows = EntryRows(max_size=3600)
     for moment, key in enumerate((A, B, C)):
         rows.put(db, key, bytes(1000), 1e9, moment)
-    row = sqlite_entries.find(db, A, 100.0)
-    assert row is not None
+    row = sqlite_entries.find(db, [A], 100.0)[A]
     assert rows.found(A, row, 100.0) == bytes(1000)
     rows.put(db, D, bytes(1900), 1e9, 101.0)
     assert there(db) == [A, D]
@@ -46,8 +46,7 @@ def test_a_use_within_the_minute_is_not_written(db: sqlite3.Connection) -> None:
     rows = EntryRows(max_size=2400)
     rows.put(db, A, bytes(1000), 1e9, 0.0)
     rows.put(db, B, bytes(1000), 1e9, 1.0)
-    row = sqlite_entries.find(db, A, 50.0)
-    assert row is not None
+    row = sqlite_entries.find(db, [A], 50.0)[A]
     rows.found(A, row, 50.0)
     rows.put(db, C, bytes(1000), 1e9, 51.0)
     assert there(db) == [B, C]

@@ -1,29 +1,42 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
-from proxy.errors import StoreError
 from proxy.flow.tasks import spawn
 from proxy.messages import Stored, StoredResponse
-from proxy.store.writer import WriteBehind
+from proxy.store.writer import BATCH, BATCH_BYTES, WriteBehind
 from tests.support.build import stored
 
 KEY, OTHER = b"k" * 32, b"o" * 32
 
 
 class Held:
-    """Does jobs once it is let go, and remembers them."""
+    """Does jobs once it is let go, and remembers them; what `error` is about it does not do."""
 
     def __init__(self) -> None:
         self.go = asyncio.Event()
         self.done: list[tuple[bytes, bytes | None]] = []
+        self.batches: list[int] = []
         self.error: Exception | None = None
+        self.about: bytes | None = None
 
-    async def __call__(self, key: bytes, entry: Stored | None) -> None:
+    async def __call__(self, jobs: Sequence[tuple[bytes, Stored | None]]) -> int:
         await self.go.wait()
-        if self.error is not None:
+        self.batches.append(len(jobs))
+        if self.error is not None and self.about in {None, *(key for key, _ in jobs)}:
             raise self.error
-        self.done.append((key, entry.body if isinstance(entry, StoredResponse) else None))
+        for key, entry in jobs:
+            self.done.append((key, entry.body if isinstance(entry, StoredResponse) else None))
+        return 0
+
+
+class Dropping(Held):
+    """Says that it could store none."""
+
+    async def __call__(self, jobs: Sequence[tuple[bytes, Stored | None]]) -> int:
+        await super().__call__(jobs)
+        return len(jobs)
 
 
 async def test_a_newer_write_takes_the_place_of_one_that_waits() -> None:
@@ -68,28 +81,62 @@ async def test_closing_leaves_what_does_not_end_in_time() -> None:
     assert not writes.write(KEY, stored())
 
 
-async def test_an_error_is_a_dropped_write_and_the_lane_goes_on() -> None:
-    do = Held()
-    do.error = StoreError("down")
+async def test_what_could_not_be_stored_is_a_dropped_write_and_the_next_goes_on() -> None:
+    do = Dropping()
     do.go.set()
     writes = WriteBehind(do, spawn)
     writes.start()
     await writes.delete(KEY)
-    do.error = None
     await writes.delete(KEY)
-    assert (writes.dropped, do.done) == (1, [(KEY, None)])
+    assert (writes.dropped, do.done) == (2, [(KEY, None)] * 2)
     await writes.close(5.0)
 
 
-async def test_an_entry_that_cannot_be_written_ends_no_writing() -> None:
-    """Whatever it was: what comes after it is written, and who waits for a deletion goes on."""
+async def test_what_waits_is_done_together() -> None:
+    """Up to so many and so much; what is larger goes alone."""
     do = Held()
-    do.error = OverflowError("a number that no store holds")
+    writes = WriteBehind(do, spawn)
+    many = [number.to_bytes(32, "big") for number in range(BATCH + 10)]
+    for key in many:
+        assert writes.write(key, stored(b"x"))
+    for key in (KEY, OTHER):
+        assert writes.write(key, stored(bytes(BATCH_BYTES)))
+    writes.start()
     do.go.set()
+    assert await writes.close(5.0) == 0
+    assert do.batches == [BATCH, 10, 1, 1]
+    assert [key for key, _ in do.done] == [*many, KEY, OTHER]
+
+
+async def test_what_comes_while_a_batch_is_under_way_is_the_next_one() -> None:
+    """1. A write is under way.  2. The key is written anew, then deleted.  3. The first is done."""
+    do = Held()
     writes = WriteBehind(do, spawn)
     writes.start()
+    writes.write(KEY, stored(b"1"))
+    await asyncio.sleep(0)
+    writes.write(KEY, stored(b"2"))
+    deletion = spawn(writes.delete(KEY), "test-delete")
+    await asyncio.sleep(0)
+    assert not deletion.done()
+    do.go.set()
+    await deletion
+    assert do.done == [(KEY, b"1"), (KEY, None)]
+    await writes.close(5.0)
+
+
+async def test_an_entry_that_cannot_be_written_ends_no_writing_and_harms_no_other() -> None:
+    """Whatever it was: what is written with it is written, and who waits for a deletion goes on."""
+    do = Held()
+    do.error, do.about = OverflowError("a number that no store holds"), KEY
+    do.go.set()
+    writes = WriteBehind(do, spawn)
+    writes.write(OTHER, stored(b"1"))
+    writes.write(b"3" * 32, stored(b"3"))
+    writes.start()
     await writes.delete(KEY)
+    assert (do.done, writes.dropped) == ([(OTHER, b"1"), (b"3" * 32, b"3")], 1)
     do.error = None
     writes.write(KEY, stored(b"2"))
     assert await writes.close(5.0) == 0
-    assert (do.done, writes.dropped) == ([(KEY, b"2")], 1)
+    assert (do.done[-1], writes.dropped) == ((KEY, b"2"), 1)

@@ -1,4 +1,4 @@
-"""Collapsing: who may share a call under way, and who must not."""
+"""Calls for clients: who may share one under way, and who must not."""
 
 from __future__ import annotations
 

@@ -1,0 +1,76 @@
+"""A way is found where lines were only taken out and put behind, and fits requests alike."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.edges.ways import Way, way_of
+
+
+def head(*lines: str) -> bytes:
+    return "".join(f"{line}\r\n" for line in (*lines, "")).encode("latin-1")
+
+
+CAME = head("GET /a/1?x=2 HTTP/1.1", "Host: me", "Accept: b", "Connection: keep-alive", "X-Id: 1")
+UP = head("GET /base/1?x=2 HTTP/1.1", "Host: up", "Accept: b", "X-Id: 1", "Via: 1.1 larder")
+
+
+def found(came: bytes, up: bytes) -> Way:
+    way = way_of(came, came, up)
+    assert way is not None
+    return way
+
+
+def test_it_makes_what_went_up_of_what_came() -> None:
+    assert found(CAME, UP).up(CAME) == UP
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (("Accept: b", "X-Id: 2"), ("Accept: b", "X-Id: 2")),
+        (("X-Id: 2", "Accept: b"), ("X-Id: 2", "Accept: b")),
+        (("Accept: b", "X-Id: 2", "X-Id: 3", "X-Other: 4"),) * 2,
+        (("X-Id: Host: me",),) * 2,
+    ],
+)
+def test_others_go_up_with_their_own_lines(
+    lines: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    came = head("GET /a/1?x=2 HTTP/1.1", "Host: me", "Connection: keep-alive", *lines)
+    up = head("GET /base/1?x=2 HTTP/1.1", "Host: up", *expected, "Via: 1.1 larder")
+    assert found(CAME, UP).up(came) == up
+
+
+def test_nothing_taken_out_and_nothing_put_behind() -> None:
+    came = head("GET / HTTP/1.1", "Host: me")
+    up = head("GET / HTTP/1.1", "Host: up")
+    assert found(came, up).up(came) == up
+
+
+@pytest.mark.parametrize(
+    ("came", "up"),
+    [
+        (CAME, UP[:-2]),
+        (CAME[:-2], UP),
+        (CAME, head("GET / HTTP/1.1")),
+        (CAME, head("GET / HTTP/1.1", "Accept: b", "Host: up")),
+        (CAME + b"body", UP),
+    ],
+)
+def test_what_is_no_head_has_none(came: bytes, up: bytes) -> None:
+    assert way_of(came, came, up) is None
+
+
+def test_lines_that_changed_places_have_none() -> None:
+    came = head("GET / HTTP/1.1", "Host: me", "A: 1", "B: 2", "A: 1")
+    up = head("GET / HTTP/1.1", "Host: up", "B: 2", "A: 1")
+    way = way_of(came, came, up)
+    assert way is None or way.up(came) == up
+
+
+def test_what_was_folded_away_must_go_up_as_it_came() -> None:
+    assert way_of(CAME, CAME.replace(b"X-Id: 1\r\n", b""), UP) is not None
+    dropped = UP.replace(b"X-Id: 1\r\n", b"")
+    assert way_of(CAME, CAME, dropped) is not None
+    assert way_of(CAME, CAME.replace(b"X-Id: 1\r\n", b""), dropped) is None
