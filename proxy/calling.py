@@ -51,6 +51,7 @@ class Calling:
         self._clock = clock
         self._timer = timer
         self._tell = tell
+        self.on_passed: Callable[[Turn, Call], None] = lambda *_: None
         self.under_way = flights.find
         self.budget = fetcher.budget
 
@@ -173,6 +174,7 @@ class Calling:
                 self._fetcher.deriving,
                 self._clock,
                 lambda call: self._fly(sent, errand_for(sent, None), call=call),
+                self.on_passed,
             )
             if flight is not None:
                 await self._lead(sent, flight)

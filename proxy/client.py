@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from proxy.flow.budget import Lease
+    from proxy.flow.upstream import Call
 
 
 Rest = Callable[[], Awaitable[None]]
@@ -27,11 +28,26 @@ async def finish(rest: Rest | None) -> None:
         await rest()
 
 
+class Sent(Protocol):
+    """A request that has gone up already, `at` (epoch seconds), at `began` on the timer."""
+
+    call: Call
+    at: float
+    began: float
+
+    def taken(self) -> None:
+        """Its head is waited for by the caller, or by nobody any more."""
+
+
 class BodySource(Protocol):
-    """A request body: `length` bytes, or None when chunked; `lease` counts what is kept of it."""
+    """A request body: `length` bytes, or None when chunked; `lease` counts what is kept of it.
+
+    `sent`: its request has gone up, past the cache.
+    """
 
     length: int | None
     lease: Lease
+    sent: Sent | None
 
     @property
     def received(self) -> int:

@@ -51,6 +51,11 @@ _FAILURES: tuple[tuple[type[UpstreamError], Refusal], ...] = (
 
 def deliver_stored(visit: Visit, stored: StoredResponse, reply: Reply, now: float) -> Rest | None:
     """Answer with a stored response, or with the part of it the client's conditions leave."""
+    return reply.respond(*composed(visit, stored, now))
+
+
+def composed(visit: Visit, stored: StoredResponse, now: float) -> tuple[int, str, Fields, bytes]:
+    """That answer: status, reason, fields and body. The visit knows what it was."""
     visit.age_s = age = stored.age(now)
     visit.ttl_s = stored.lifetime - age
     visit.spares(stored.cost)
@@ -58,8 +63,8 @@ def deliver_stored(visit: Visit, stored: StoredResponse, reply: Reply, now: floa
     visit.status = shown.status
     fields = client_fields(visit.route, shown.status, shown.fields, visit.story(), now)
     if shown.body is None:
-        return reply.respond(shown.status, stored.reason, fields, stored.body)
-    return reply.respond(shown.status, "", fields, shown.body)
+        return shown.status, stored.reason, fields, stored.body
+    return shown.status, "", fields, shown.body
 
 
 async def deliver_kept(visit: Visit, kept: Kept, reply: Reply, now: float) -> None:

@@ -72,13 +72,13 @@ class Exchange:
         self._cache = cache
         self._clock = clock
         self._timer = timer
-        self._calling = Calling(
+        self.calling = Calling(
             *(cache, flights, fetcher, spending or Spending()),
             clock=clock,
             timer=timer,
             tell=self._tell,
         )
-        self._deduper = Deduper(cache.notes, clock, self._calling.send)
+        self._deduper = Deduper(cache.notes, clock, self.calling.send)
         self.sessions = Sessions(cache.notes, tasks.spawn)
         self._hastening = Hastening()
         self._parsing = asyncio.Lock()
@@ -106,8 +106,10 @@ class Exchange:
 
     def begin(self, request: Request, body: BodySource, reply: Reply) -> Begun | None:
         """The same as far as nothing has to be waited for; None if that was all."""
-        began, own = self._timer(), request.own
-        visit = Visit(request=request, began_at=self._clock(), began=began, background=own)
+        at, began = self._clock(), self._timer()
+        if body.sent is not None:
+            at, began = body.sent.at, body.sent.began
+        visit = Visit(request=request, began_at=at, began=began, background=request.own)
         rest = None
         try:
             rest = self._visit(visit, body, reply)
@@ -181,7 +183,7 @@ class Exchange:
         if turn.match.route.deduping is not None:
             return partial(self._deduper.answer, turn, identity)
         if isinstance(identity, Bypass):
-            return partial(self._calling.relay, turn, identity)
+            return partial(self.calling.relay, turn, identity)
         key, now = identity.key, self._clock()
         turn.visit.key = key.digest
         seen = at_hand(self._cache, turn.match, key, now)
@@ -193,10 +195,10 @@ class Exchange:
 
     async def _cached(self, turn: Turn, key: CacheKey) -> None:
         """Look up, plan, and carry the plan out."""
-        lease = Lease(self._calling.budget)
+        lease = Lease(self.calling.budget)
         try:
             looking = partial(
-                see, self._cache, turn.match, key, self._clock, self._calling.under_way
+                see, self._cache, turn.match, key, self._clock, self.calling.under_way
             )
             seen = await with_room(lease, looking)
             if seen is not None:
@@ -214,10 +216,10 @@ class Exchange:
             case Refuse(status, reason):
                 await refuse(turn.visit, turn.reply, status, reason, self._clock())
             case Fetch(ranged=False) if "range" in turn.request.fields and not turn.is_judged:
-                await self._calling.relay(turn, Bypass.RANGE)
+                await self.calling.relay(turn, Bypass.RANGE)
             case Fetch():
                 turn.visit.forward, turn.visit.reason = plan.forward, plan.reason
-                await self._calling.fetch(turn, key, sight.place, plan)
+                await self.calling.fetch(turn, key, sight.place, plan)
             case _:
                 assert_never(plan)
 
@@ -229,7 +231,7 @@ class Exchange:
         visit.place = (sight.reached or sight.place).digest
         plan = self._hastening.heed(turn.match, sight, plan, now)
         if plan.refresh:
-            self._calling.refresh(turn, key, sight.place, plan)
+            self.calling.refresh(turn, key, sight.place, plan)
         elif plan.outcome is Outcome.HIT:
             stored, place = sight.stored or plan.stored, sight.reached or sight.place
             slide_used(self._cache, turn.match.route, place, stored, now)

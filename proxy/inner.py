@@ -17,6 +17,7 @@ from proxy.messages import Request
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from proxy.client import Sent
     from proxy.exchange import Exchange
 
 NO_CHUNKS: Final[tuple[bytes, ...]] = ()
@@ -30,6 +31,7 @@ class NoBody:
     lease: Lease = field(default_factory=lambda: Lease(Budget()))
     received: int = 0
     trailers: Fields = NO_FIELDS
+    sent: Sent | None = None
 
     def at_hand(self, _limit: int) -> bytes:
         """Nothing."""

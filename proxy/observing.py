@@ -54,12 +54,14 @@ class Counts:
 class Repeats(NamedTuple):
     """Hits of several answers at `at` (epoch seconds), each `duration_s` long.
 
-    Of each answer: its age and its ttl in seconds, and how many hits.
+    Of each answer, in one order: its age and its ttl in seconds, and how many hits.
     """
 
     at: float
     duration_s: float
-    hits: Sequence[tuple[float, float, int]]
+    ages: Sequence[float]
+    ttls: Sequence[float]
+    times: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,16 +37,23 @@ async def pass_on(
     deriving: Deriving,
     clock: Callable[[], float],
     fly: Callable[[Call | None], Flight[Landing]],
+    passed: Callable[[Turn, Call], None],
 ) -> Flight[Landing] | None:
-    """Answer an inert turn; or make a flight of it, with what was begun of the call."""
-    request = turn.request
+    """Answer an inert turn; or make a flight of it, with what was begun of the call.
+
+    `passed` is told of what was answered.
+    """
+    request, sent = turn.request, turn.body.sent
     fields = upstream_fields(turn.upstream, turn.match.route, request, None, None)
     try:
-        call = turn.client.begin(request.method, request.target, fields, b"")
+        begun = None if sent is None else sent.call
+        call = turn.client.begin(request.method, request.target, fields, b"", sent=begun)
     except LarderError:
         return fly(None)  # it fails in the same way, and lands with that
     try:
         with deriving.awaited(turn.upstream, request):
+            if sent is not None:
+                sent.taken()
             await call.came()
     except asyncio.CancelledError:
         fly(call).leader_left = True
@@ -56,4 +63,5 @@ async def pass_on(
         return fly(call)
     turn.visit.upstream_s = clock() - call.began
     await deliver_passed(turn.visit, answer, turn.reply, clock())
+    passed(turn, call)
     return None

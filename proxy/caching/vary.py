@@ -36,6 +36,8 @@ def selecting_names(fields: Fields) -> tuple[str, ...] | None:
 
     That is so for `*` anywhere, and for a member that cannot be a field name.
     """
+    if "vary" not in fields.lowered:
+        return ()
     names = {name.lower() for line in fields.get_all("vary") for name in split_list(line)}
     if "*" in names or not all(is_token(name) for name in names):
         return None

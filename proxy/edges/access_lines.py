@@ -131,13 +131,17 @@ def json_form(record: ExchangeRecord) -> bytes:
     return ("{" + form + _escaped(_end(record))).encode("ascii")
 
 
-def json_lines(repeats: Repeats, forms: Sequence[bytes]) -> list[bytes]:
+def json_lines(repeats: Repeats, forms: Sequence[bytes]) -> bytes:
     """The lines of more hits."""
     at, duration = timestamp(repeats.at).encode("ascii"), b"%.6f" % repeats.duration_s
-    return [
-        form % (at, age, ttl, duration) * times
-        for form, (age, ttl, times) in zip(forms, repeats.hits, strict=True)
-    ]
+    values: list[bytes | float] = [at, 0.0, 0.0, duration] * len(forms)
+    values[1::4] = repeats.ages
+    values[2::4] = repeats.ttls
+    lines = b"".join(forms) % tuple(values)  # at once: a third less than one by one
+    if max(repeats.times) == 1:
+        return lines
+    each = zip(lines.splitlines(keepends=True), repeats.times, strict=True)
+    return b"".join([line * times for line, times in each])
 
 
 def _escaped(text: str) -> str:
@@ -171,10 +175,11 @@ def text_line(record: ExchangeRecord) -> bytes:
     return (" ".join(words) + "\n").encode()
 
 
-def text_lines(repeats: Repeats, records: Sequence[ExchangeRecord]) -> list[bytes]:
+def text_lines(repeats: Repeats, records: Sequence[ExchangeRecord]) -> bytes:
     """The same for a person, who does not read so many that it would count."""
     at, duration = repeats.at, repeats.duration_s
-    return [
+    each = zip(records, repeats.ages, repeats.ttls, repeats.times, strict=True)
+    return b"".join(
         text_line(replace(record, at=at, age_s=age, ttl_s=ttl, duration_s=duration)) * times
-        for record, (age, ttl, times) in zip(records, repeats.hits, strict=True)
-    ]
+        for record, age, ttl, times in each
+    )

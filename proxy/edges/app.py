@@ -22,7 +22,7 @@ from proxy import __version__, rules
 from proxy.edges.accounts import Accounts
 from proxy.edges.admin import make_admin
 from proxy.edges.control import BreakerState, Readings, State
-from proxy.edges.driver import make_driver, make_lane
+from proxy.edges.driver import make_driver, make_lane, make_reaches, make_relays
 from proxy.edges.listening import bind_errors, ssl_context, url_of
 from proxy.edges.logs import Logs
 from proxy.edges.metrics import Metrics
@@ -104,11 +104,12 @@ class App:
         self.background, self.inner = self._driver.background, self._driver.inner
         self.warming = self._driver.warming
         self.lane = make_lane(self.exchange, cache, settings.lane_bytes, clock)
+        self.relays = make_relays(self._driver, clock, on=settings.lane_bytes > 0)
+        self.reaches = make_reaches(self.exchange, cache, clock, on=settings.lane_bytes > 0)
         self.stats.spans = self._driver.lifetimes.spans
         self.sessions = self.exchange.sessions
         self.metrics.rules_loaded(config.digest, clock())
-        self.proxy_url = ""
-        self.admin_url = ""
+        self.proxy_url = self.admin_url = ""
 
     # -- what the admin API asks
 
@@ -131,6 +132,8 @@ class App:
             dropped_log_lines=self._dropped_log_lines(),
             buffered_bytes=self._budget.held,
             lane=self.lane.status(),
+            relayed=self.relays.passed,
+            reached=self.reaches.answered,
             behind=len(self.background),
             behind_done=dict(self.background.counts),
         )
@@ -152,6 +155,8 @@ class App:
                     log.warning("%s: what changed there takes effect at the next start", name)
             self.exchange.adopt(self._world(config, self.exchange.world))
             self.lane.adopt(self.exchange.world)
+            self.relays.adopt(self.exchange.world)
+            self.reaches.adopt(self.exchange.world)
             self.accounts.adopt(config)
             self.metrics.rules_loaded(config.digest, self._clock())
             log.info("rules reloaded: %s", config.digest[:12])
@@ -215,6 +220,7 @@ class App:
             refused=self.exchange.refused,
             budget=self._budget,
             lane=self.lane,
+            others=(self.relays, self.reaches),
         )
         with bind_errors("listen", address):
             listener = await asyncio.get_running_loop().create_server(

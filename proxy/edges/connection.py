@@ -19,9 +19,7 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
 from proxy.edges.heads import MAX_FIELDS, MAX_LINE, Heads, refusal
-from proxy.edges.lane import Lane
 from proxy.edges.requests import body_framing
-from proxy.edges.telling import Telling
 from proxy.edges.underway import Received, UnderWay
 from proxy.edges.wire_body import NO_PAYLOAD, Payload
 from proxy.errors import ClientError, ClientGone
@@ -30,7 +28,6 @@ from proxy.flow.framing import Framing, FramingError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from proxy.edges.hot import Hot
     from proxy.edges.wire import WireReply
     from proxy.flow.inbox import Inbox
 
@@ -46,15 +43,20 @@ MAX_QUEUE = 32
 """Requests parsed ahead of the one that is served; more of them pause the socket."""
 
 
+async def unserved(request: web.BaseRequest) -> web.StreamResponse:
+    """For aiohttp's own request loop, which no connection of ours has."""
+    raise AssertionError(request)
+
+
 class ClientConnection(RequestHandler):
     """The receiving half of a connection; who serves its requests is the subclass's affair."""
 
     __slots__ = (
         *("_at_rest", "_body", "_client_ended", "_deaf", "_framing", "_half_open", "_hot_at"),
-        *("_heads", "_is_draining", "_is_last", "_lane", "_queue", "_reply", "_tail", "_tunnel"),
+        *("_heads", "_is_draining", "_is_last", "_queue", "_reply", "_tail", "_tunnel"),
     )
 
-    def __init__(self, server: web.Server, lane: Lane | None = None) -> None:
+    def __init__(self, server: web.Server) -> None:
         loop = asyncio.get_running_loop()
         super().__init__(
             server,
@@ -86,7 +88,6 @@ class ClientConnection(RequestHandler):
         self._is_draining = False
         self._client_ended = False
         self._half_open: asyncio.TimerHandle | None = None
-        self._lane = lane if lane is not None and lane.max_bytes else None
         self._at_rest, self._hot_at = False, 0.0
 
     def close_if_idle(self) -> None:
@@ -98,33 +99,13 @@ class ClientConnection(RequestHandler):
     # -- what comes in
 
     def data_received(self, data: bytes) -> None:
-        """Answer a request that is known, or parse what came; drop it once nothing is served."""
-        if self._at_rest:
-            lane = None if self._paused else self._lane
-            hot = None if lane is None else lane.take(data)
-            if lane is None or hot is None:
-                self._take_first(data)
-            else:
-                self._answer(hot, lane.telling)
-        elif self._tunnel is not None:
+        """Parse what came while something is under way; drop it once nothing is served."""
+        if self._tunnel is not None:
             if not self._tunnel.ended:
                 self._tunnel.put(data)
         elif not (self._deaf or self._force_close or self._close):
             self._tail = self._tail + data if self._tail else data
             self._parse()
-            self._wake()
-
-    def _answer(self, hot: Hot, telling: Telling) -> None:
-        if (transport := self.transport) is None:
-            raise AssertionError(hot)  # it is there while the connection is at rest
-        self._request_count += 1
-        self._hot_at = telling.moment
-        transport.write(hot.head)
-        if hot.body:
-            transport.write(hot.body)
-        if self._paused:
-            self._at_rest = False
-            self._put(telling.held_up(hot))
             self._wake()
 
     def _take_first(self, data: bytes) -> None:

@@ -51,6 +51,8 @@ class Readings:
     dropped_log_lines: int = 0
     buffered_bytes: int = 0
     lane: LaneStatus = field(default_factory=LaneStatus)
+    relayed: int = 0
+    reached: int = 0
     behind: int = 0
     behind_done: Mapping[tuple[str, str], int] = field(default_factory=dict)
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from proxy.deriving import Deriving
 from proxy.edges.lane import Lane
+from proxy.edges.reaching import Reaches
+from proxy.edges.relaying import Relays
 from proxy.edges.stores import delayed_file
 from proxy.exchange import Exchange
 from proxy.fetching import Fetcher
@@ -29,11 +31,16 @@ from proxy.warming import Warming
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from proxy.decisions.lookup import Serve
     from proxy.flow.budget import Budget
+    from proxy.messages import CacheKey
     from proxy.outcomes import ExchangeRecord
+    from proxy.sight import Sight
     from proxy.spending import Spending
     from proxy.store.cache import Cache
-    from proxy.turn import Landing, World
+    from proxy.turn import Landing, Turn, World
+
+    OnServed = Callable[[Turn, CacheKey, Sight, Serve], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,35 @@ def make_lane(exchange: Exchange, cache: Cache, max_bytes: int, clock: Callable[
     lane.adopt(exchange.world)
     exchange.on_served = lane.note
     return lane
+
+
+def make_relays(driver: Driver, clock: Callable[[], float], *, on: bool) -> Relays:
+    """The relay lane in front of the driver; it learns nothing unless it is `on`."""
+    exchange = driver.exchange
+    relays = Relays(exchange.observers, driver.background, clock=clock, timer=time.perf_counter)
+    relays.adopt(exchange.world)
+    if on:
+        exchange.calling.on_passed = relays.note
+    return relays
+
+
+def make_reaches(
+    exchange: Exchange, cache: Cache, clock: Callable[[], float], *, on: bool
+) -> Reaches:
+    """The far lane behind the hot one, whose notes it shares; it learns nothing unless `on`."""
+    reaches = Reaches(exchange.observers, cache, clock=clock, timer=time.perf_counter)
+    reaches.adopt(exchange.world)
+    if on:
+        exchange.on_served = _both(exchange.on_served, reaches.note)
+    return reaches
+
+
+def _both(first: OnServed, second: OnServed) -> OnServed:
+    def tell(turn: Turn, key: CacheKey, sight: Sight, plan: Serve) -> None:
+        first(turn, key, sight, plan)
+        second(turn, key, sight, plan)
+
+    return tell
 
 
 def _warming(

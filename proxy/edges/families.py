@@ -65,8 +65,14 @@ METRICS: Final[dict[str, Family]] = {
     "larder_lane_hits_total": Family(
         "counter", (), "Hits answered without parsing the request, among those of the memory tier"
     ),
-    "larder_lane_requests": Family("gauge", (), "Requests that are known byte for byte"),
+    "larder_lane_requests": Family("gauge", (), "Requests whose hits are known beforehand"),
     "larder_lane_bytes": Family("gauge", (), "Bytes taken up by what is known of them"),
+    "larder_lane_relays_total": Family(
+        "counter", (), "Requests passed on without parsing, among those that are bypassed"
+    ),
+    "larder_lane_far_hits_total": Family(
+        "counter", (), "Hits answered without parsing, among those of the shared tier"
+    ),
     "larder_breaker_state": Family(
         "gauge", ("upstream",), "Upstream breaker: 0 closed, 1 half open, 2 open"
     ),

@@ -49,7 +49,7 @@ class Hits:
     def repeat(self, repeats: Repeats, places: Sequence[bytes]) -> None:
         """Count more hits of these answers."""
         new = self._new
-        for place, (_, _, times) in zip(places, repeats.hits, strict=True):
+        for place, times in zip(places, repeats.times, strict=True):
             if place in new:
                 new[place] += times
             elif len(new) < MAX_KEYS:

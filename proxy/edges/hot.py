@@ -135,15 +135,15 @@ class Hot:
     """A request that is answered from here. Times are epoch seconds.
 
     `head` (with a small body behind it) and `body` are the answer from `since` to `until`.
-    `count` hits since `at` wait to be told, `forms` are what those who retell made of one.
-    `exact` are the requests that come again as they are.
+    `count` hits wait to be told, `forms` are what those who retell made of one. The
+    larger `used`, the later it was hit. `exact` are the requests that come again as they are.
     """
 
     __slots__ = (
-        *("alike", "at", "begins", "body", "count", "ends", "exact", "form", "head"),
+        *("alike", "begins", "body", "count", "ends", "exact", "form", "head"),
         *("forms", "held"),
         *("initial_age", "lifetime", "marker", "place", "received_at", "record", "since"),
-        *("size", "until"),
+        *("size", "until", "used"),
     )
 
     def __init__(
@@ -163,8 +163,7 @@ class Hot:
         self.begins, self.ends = spell(visit.request.fields.get("authorization"), visit.began_at)
         self.head = self.body = b""
         self.since, self.until = math.inf, -math.inf
-        self.at = 0.0
-        self.count = 0
+        self.count = self.used = 0
         self.exact: list[bytes] = []
         self.alike: Alike = Alike(record)
         self.forms: tuple[object, ...] = ()
@@ -173,7 +172,9 @@ class Hot:
 
     def age(self, now: float) -> float:
         """As StoredResponse.age."""
-        return max(0.0, self.initial_age + max(0.0, now - self.received_at))
+        resident = now - self.received_at
+        age = self.initial_age + resident if resident > 0 else self.initial_age
+        return age if age > 0 else 0.0
 
     def render(self, stored: StoredResponse, now: float) -> bool:
         """Make the answer as it is at `now`; whether it is one that is fresh."""

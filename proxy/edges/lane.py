@@ -10,8 +10,8 @@ bounded in bytes; nothing of it outlives the rules.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from proxy.decisions.repeating import LARGEST, repeats
@@ -40,6 +40,9 @@ LONGEST: Final = 16 << 10
 """Bytes of a request that may be remembered."""
 
 _GROUPS: Final = 1024
+_KEPT: Final = 7 / 8
+"""The share of its bytes that is left when there were too many."""
+
 _MOST_EXACT: Final = 64
 """Requests of one Hot that are found as they came, without folding."""
 
@@ -95,7 +98,7 @@ class Lane:
         self._cache = cache
         self._standing = cache.standing
         self._clock = clock
-        self._table: OrderedDict[bytes, Hot] = OrderedDict()  # by folded request
+        self._table: dict[bytes, Hot] = {}  # by folded request
         self._exact: dict[bytes, Hot] = {}  # by those of them that came as they are before
         self._folding = Folding(())
         self._varying = frozenset[str]()
@@ -245,22 +248,26 @@ class Lane:
         return hot
 
     def _keep(self, data: bytes, hot: Hot) -> None:
-        hot.alike = self._alike(hot.record)
+        hot.alike, hot.used = self._alike(hot.record), self.telling.told
         self._table[data] = hot
         self.bytes += hot.size
         self._trim()
 
     def _trim(self) -> None:
-        while self.bytes > self.max_bytes:
-            self._drop(next(iter(self._table.values())).held)
+        """Forget those used least recently: many at once, so that no hit has to keep an order."""
+        if self.bytes <= self.max_bytes:
+            return
+        for hot in sorted(self._table.values(), key=attrgetter("used")):
+            if self.bytes <= self.max_bytes * _KEPT:
+                return
+            self._drop(hot.held)
 
     def _used(self, hots: Sequence[Hot]) -> None:
         """They were hit: least recently used is something else, here and in memory."""
-        table = self._table
+        told = self.telling.told
         for hot in hots:
-            if hot.held.request in table:
-                table.move_to_end(hot.held.request)
-        self._cache.touch([hot.marker[0] for hot in hots if hot.marker is not None])
+            hot.used = told
+        self._cache.touch([hot.marker[0] for hot in hots if hot.marker])
         self._cache.touch([hot.place for hot in hots])
 
     def _alike(self, record: ExchangeRecord) -> Alike:

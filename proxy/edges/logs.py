@@ -127,11 +127,10 @@ class Logs:
         self._access.write(self._line(record))
 
     def _rewrite(
-        self, lines: Callable[[Repeats, Sequence[F]], list[bytes]]
+        self, lines: Callable[[Repeats, Sequence[F]], bytes]
     ) -> Callable[[Repeats, Sequence[F]], None]:
         def write(repeats: Repeats, forms: Sequence[F]) -> None:
-            several = b"".join(lines(repeats, forms))
-            self._access.write(several, several.count(b"\n"))
+            self._access.write(lines(repeats, forms), sum(repeats.times))
 
         return write
 

@@ -32,6 +32,8 @@ def _of_program(readings: Readings) -> Iterator[Sample]:
     yield "larder_lane_hits_total", (), readings.lane.hits
     yield "larder_lane_requests", (), readings.lane.requests
     yield "larder_lane_bytes", (), readings.lane.size_bytes
+    yield "larder_lane_relays_total", (), readings.relayed
+    yield "larder_lane_far_hits_total", (), readings.reached
     for upstream, state in readings.breakers.items():
         yield "larder_breaker_state", (upstream,), state
 

@@ -17,8 +17,9 @@ from aiohttp import web
 
 from proxy.caching.cache_status import render
 from proxy.client import finish
-from proxy.edges.connection import ClientConnection
+from proxy.edges.connection import unserved
 from proxy.edges.lane import LONGEST, Lane
+from proxy.edges.lanes import LanedConnection, pending_on
 from proxy.edges.requests import address_of, parse_request
 from proxy.edges.telling import Unsent
 from proxy.edges.underway import Received, UnderWay
@@ -31,11 +32,13 @@ from proxy.outcomes import Refusal
 from proxy.problem import CONTENT_TYPE, problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from aiohttp.http_parser import RawRequestMessage
 
     from proxy.begun import Begun
+    from proxy.client import Sent
+    from proxy.edges.lanes import Learner
     from proxy.edges.wire_body import Payload
     from proxy.messages import Request
 
@@ -61,20 +64,27 @@ class ProxyServer(web.Server):
         refused: Callable[[int], None] = lambda _: None,
         budget: Budget | None = None,
         lane: Lane | None = None,
+        others: Sequence[Learner] = (),
     ) -> None:
         """`handler` begins requests; `refused` is told the status of what is too malformed for it.
 
-        `budget` is for request bodies that are read whole. `lane` answers what it knows.
+        `budget` is for bodies that are read whole. `lane` and the `others` answer what they know.
         """
-        # A client that leaves cancels its handler; the flights it began go on.
-        super().__init__(_unused, handler_cancellation=True)
+        super().__init__(unserved, handler_cancellation=True)  # the flights it began go on
         self.handler = handler
         self.scheme = scheme
         self.refused = refused
         self.budget = budget or Budget()
         self.lane = lane
+        self.others = others
+        self.takers = tuple(other.take for other in others)
         self.draining = False
-        self.in_flight = 0  # requests whose clients wait for something
+        self.serving = 0
+
+    @property
+    def in_flight(self) -> int:
+        """Requests whose clients wait for something."""
+        return self.serving + pending_on(self._connections)
 
     def __call__(self) -> ProxyConnection:
         """The protocol factory that the listening socket calls."""
@@ -99,25 +109,21 @@ class ProxyServer(web.Server):
         await super().shutdown(CUT_OFF_S)
 
 
-async def _unused(request: web.BaseRequest) -> web.StreamResponse:
-    raise AssertionError(request)  # ProxyConnection.start serves every request itself
-
-
-class ProxyConnection(ClientConnection):
+class ProxyConnection(LanedConnection):
     """One client connection. Replaces the request loop of aiohttp."""
 
-    __slots__ = ("_peer", "_server")
+    __slots__ = ("_server",)
 
     def __init__(self, server: ProxyServer) -> None:
-        super().__init__(server, server.lane)
+        super().__init__(server, server.lane, server.takers)
         self._server = server
-        self._peer = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection; one that sends nothing is closed like an idle one."""
         super().connection_made(transport)
         self._peer = address_of(self.peername)
         self._await_next()
+        self._rest()  # what comes may come before the request loop has begun
 
     async def start(self) -> None:
         """Serve the requests of this connection, one after the other."""
@@ -128,7 +134,7 @@ class ProxyConnection(ClientConnection):
                 if isinstance(left, UnderWay):
                     left.drop()
                 elif isinstance(left, Unsent):
-                    self._told(left, aborted=True)
+                    left.over(aborted=True)
 
     async def _serve_all(self) -> None:
         while not self._force_close:
@@ -143,12 +149,12 @@ class ProxyConnection(ClientConnection):
                     self._waiter, self._at_rest = None, False
             message, payload = self._take_next()
             self._request_in_progress = True
-            self._server.in_flight += 1
+            self._server.serving += 1
             try:
                 keep = await self._serve(message, payload)
             finally:
                 self._request_in_progress = False
-                self._server.in_flight -= 1
+                self._server.serving -= 1
                 if self._handler_waiter is not None and not self._handler_waiter.done():
                     self._handler_waiter.set_result(None)
             if not keep or self._close or self._server.draining:
@@ -181,16 +187,6 @@ class ProxyConnection(ClientConnection):
                 self._next_keepalive_close_time, self._process_keepalive
             )
 
-    def _rest(self) -> None:
-        """Nothing is under way: what comes next may be answered at once."""
-        closing = self._force_close or self._close or self._is_draining
-        self._at_rest = self._is_between and not closing
-
-    def _process_keepalive(self) -> None:
-        used = self._hot_at + self._keepalive_timeout
-        self._next_keepalive_close_time = max(self._next_keepalive_close_time, used)
-        super()._process_keepalive()
-
     async def _serve(self, message: Received, payload: Payload) -> bool:
         """Answer one request; whether the connection can serve another."""
         match message:
@@ -206,7 +202,11 @@ class ProxyConnection(ClientConnection):
                 return await self._finish(self._begin(message, payload))
 
     def _begin(
-        self, message: RawRequestMessage, payload: Payload, whole: bytes | None = None
+        self,
+        message: RawRequestMessage,
+        payload: Payload,
+        whole: bytes | None = None,
+        sent: Sent | None = None,
     ) -> UnderWay:
         server = self._server
         expects = message.version >= (1, 1) and "Expect" in message.headers
@@ -220,7 +220,7 @@ class ProxyConnection(ClientConnection):
             under_way.error = error
             return under_way
         body = WireBody(payload, length, reply, self.open_tunnel, server.budget)
-        under_way.request, under_way.body = request, body
+        under_way.request, under_way.body, body.sent = request, body, sent
         try:
             under_way.begun = server.handler(request, body, reply)
         except Exception as error:  # noqa: BLE001 - `_finish` sees to it as if it came later
@@ -257,11 +257,15 @@ class ProxyConnection(ClientConnection):
 
     def _offer(self, under_way: UnderWay) -> None:
         whole, request = under_way.whole, under_way.request
-        if self._lane is not None and whole is not None and request is not None:
+        if whole is None or request is None:
+            return
+        if self._lane is not None:
             self._lane.offer(whole, request, under_way.reply.head)
+        for other in self._server.others:
+            other.offer(self._peer, whole, request)
 
     async def _sent(self, unsent: Unsent) -> bool:
-        """Wait until the client has made room for what the lane has answered."""
+        """Wait until the client has made room for what a lane has answered."""
         aborted = True
         try:
             await WireReply(self, "GET", (1, 1), expects=False).drained()
@@ -269,12 +273,8 @@ class ProxyConnection(ClientConnection):
         except ClientGone:
             return False
         finally:
-            self._told(unsent, aborted=aborted)
+            unsent.over(aborted=aborted)
         return not self._server.draining
-
-    def _told(self, unsent: Unsent, *, aborted: bool) -> None:
-        if self._lane is not None:
-            self._lane.telling.over(unsent, aborted=aborted)
 
     async def _discard_rest(self, payload: Payload, reply: WireReply) -> bool:
         """Read on past a body that nobody wanted, for a little while (RFC 9112 §9.6)."""
@@ -293,8 +293,8 @@ class ProxyConnection(ClientConnection):
         reply.keep_alive = False
         reason = Refusal.INTERNAL if error.status == 500 else Refusal.BAD_REQUEST
         body = problem(error.status, error.detail, reason.sentence, reason=reason)
-        status = render(None, detail=reason)
-        fields = Fields((("Content-Type", CONTENT_TYPE), ("Cache-Status", status)))
+        told = ("Cache-Status", render(None, detail=reason))
+        fields = Fields((("Content-Type", CONTENT_TYPE), told))
         with contextlib.suppress(ClientGone):
             await finish(reply.respond(error.status, "", fields, body))
         return False

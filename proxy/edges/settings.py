@@ -161,7 +161,7 @@ SETTINGS: Final[dict[str, Setting]] = {
         _size,
         "off, or a whole number with B, KiB, MiB or GiB",
         "32MiB",
-        "Memory for the hot lane: hits whose request is known byte for byte",
+        "Memory for hits whose request is known beforehand; off: all lanes are",
     ),
     "CACHE_ENABLED": Setting(
         None, _word(_BOOLEANS), "true or false", "true", "false: every route is a pass-through"

@@ -9,7 +9,8 @@ fails keeps nobody else from knowing.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
 from proxy.observing import Again, Counts, Repeats, Retells, failed, tell
 
@@ -22,13 +23,18 @@ if TYPE_CHECKING:
     from proxy.outcomes import ExchangeRecord
 
 
+class Over(Protocol):
+    """Called once an answer was sent, or never will be."""
+
+    def __call__(self, *, aborted: bool) -> None:
+        """`aborted`: its client left."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unsent:
-    """An answer that its client has made no room for yet. `at` is epoch seconds."""
+    """An answer that its client has made no room for yet."""
 
-    hot: Hot
-    at: float
-    began: float
+    over: Over
 
 
 class Telling:
@@ -64,28 +70,19 @@ class Telling:
             self._at, self._began = now, self._timer()
             self.moment = self._loop.time()
             self._loop.call_soon(self._tell)
-        hot.at = self._at
         self._turn.append(hot)
 
     def _tell(self) -> None:
         turn, self._turn = self._turn, []
-        hits: list[tuple[float, float, int]] = []
-        groups: list[Alike] = []
-        at, count = self._at, 0
-        for hot in turn:
-            times, hot.count = hot.count, 0
-            count += times
-            age = hot.age(at)
-            hits.append((age, hot.lifetime - age, times))
-            alike = hot.alike
-            if not alike.count:
-                groups.append(alike)
-            alike.count += times
-        if not count:
+        if not turn:
             return
+        at, times = self._at, [hot.count for hot in turn]
+        count, groups = sum(times), _groups(turn)
         self.told += count
         self._used(turn)
-        repeats = Repeats(at, (self._timer() - self._began) / count, hits)
+        ages = [hot.age(at) for hot in turn]
+        ttls = [hot.lifetime - age for hot, age in zip(turn, ages, strict=True)]
+        repeats = Repeats(at, (self._timer() - self._began) / count, ages, ttls, times)
         for number, observe in enumerate(self._observers):
             try:
                 if isinstance(observe, Retells):
@@ -99,31 +96,45 @@ class Telling:
 
     def _forms(self, turn: Sequence[Hot], number: int) -> list[object]:
         """What this observer, which retells, has made of each of them."""
-        for hot in turn:
-            if len(hot.forms) <= number:  # it is new, or the observer is
+        try:
+            return [hot.forms[number] for hot in turn]
+        except IndexError:  # one is new, or the observer is
+            for hot in turn:
                 hot.forms = tuple(
                     each.prepare(hot.record) if isinstance(each, Retells) else None
                     for each in self._observers
                 )
-        return [hot.forms[number] for hot in turn]
+            return [hot.forms[number] for hot in turn]
 
     # -- clients that do not read
 
     def held_up(self, hot: Hot) -> Unsent:
-        """The hit counted last could not be sent: `over` will tell of it."""
+        """The hit counted last could not be sent: `Unsent.over` will tell of it."""
         hot.count -= 1
         if not hot.count:
             self._turn.remove(hot)
         self.unsent += 1
-        return Unsent(hot, hot.at, self._timer())
+        return Unsent(partial(self._over, hot, self._at, self._timer()))
 
-    def over(self, unsent: Unsent, *, aborted: bool) -> None:
+    def _over(self, hot: Hot, at: float, began: float, *, aborted: bool) -> None:
         """It was sent, or its client left."""
         self.unsent -= 1
         self.told += 1
-        self._used((unsent.hot,))
-        record = _record(unsent.hot, unsent.at, self._timer() - unsent.began)
+        self._used((hot,))
+        record = _record(hot, at, self._timer() - began)
         tell(self._observers, replace(record, aborted=aborted))
+
+
+def _groups(turn: Sequence[Hot]) -> list[Alike]:
+    """The groups of a turn, with all its hits counted on them and no more on the Hots."""
+    groups: list[Alike] = []
+    for hot in turn:
+        alike = hot.alike
+        if not alike.count:
+            groups.append(alike)
+        alike.count += hot.count
+        hot.count = 0
+    return groups
 
 
 def _tell_one(
@@ -133,7 +144,7 @@ def _tell_one(
         for alike in groups:
             observe.add(alike.record, Again(repeats.at, 0.0, 0.0, repeats.duration_s, alike.count))
         return
-    for hot, (_, _, times) in zip(turn, repeats.hits, strict=True):
+    for hot, times in zip(turn, repeats.times, strict=True):
         record = _record(hot, repeats.at, repeats.duration_s)
         for _ in range(times):
             observe(record)

@@ -6,7 +6,7 @@ begun one of `finish` and `drop` is called, unless nothing was left of it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from aiohttp.http_parser import RawRequestMessage
 
@@ -15,10 +15,41 @@ from proxy.edges.wire_body import Payload
 from proxy.errors import ClientError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from proxy.begun import Begun
+    from proxy.client import Sent
     from proxy.edges.wire import WireReply
     from proxy.edges.wire_body import WireBody
     from proxy.messages import Request
+
+
+class Pending(Protocol):
+    """What a lane waits for in a client's place; `request` is all that came.
+
+    One of `over`, `give_up` and `hand_over` is called, once.
+    """
+
+    request: bytes
+
+    @property
+    def sent(self) -> Sent | None:
+        """The call that the driver goes on with, if one was begun."""
+
+    def listen(self, heard: Callable[[], None]) -> None:
+        """Call this once when `answer` can tell."""
+
+    def answer(self) -> bytes | None:
+        """The answer as its client gets it; None: it is the driver's to give."""
+
+    def over(self, *, aborted: bool) -> None:
+        """The answer was sent, or never will be: its client left."""
+
+    def hand_over(self) -> None:
+        """The driver goes on with it."""
+
+    def give_up(self) -> None:
+        """Its client left before there was an answer."""
 
 
 class UnderWay:
@@ -55,9 +86,12 @@ class UnderWay:
             self.end()
 
     def end(self) -> None:
-        """Let go of what was read of its body."""
+        """Let go of what was read of its body, and of what was sent for nothing."""
         if self.body is not None:
             self.body.lease.end()
+            if self.body.sent is not None:
+                self.body.sent.call.abort()  # nothing is left of it if it was taken up
+                self.body.sent.taken()
 
     def drop(self) -> None:
         """Its client left before anybody came to finish it."""

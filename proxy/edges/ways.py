@@ -28,6 +28,12 @@ class Way:
     cut: tuple[bytes, ...]
     last: bytes
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The names of the fields in what is cut."""
+        lines = (line.decode("latin-1") for line in self.cut)
+        return tuple(line.strip().partition(":")[0] for line in lines)
+
     def up(self, request: bytes) -> bytes:
         """What goes up for a request without a body."""
         lines = request[self.skip :]

@@ -18,6 +18,7 @@ from proxy.flow.inbox import Inbox
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from proxy.client import Sent
     from proxy.edges.wire import WireReply
 
 BODY_IDLE_S = 60.0
@@ -50,6 +51,7 @@ class WireBody:
         self.lease = Lease(budget)
         self.tunnel = tunnel
         self.received = 0
+        self.sent: Sent | None = None
         self._payload = payload
         self._reply = reply
         self._kept: list[bytes] = []

@@ -57,6 +57,11 @@ class CircuitBreaker:
             return BreakerState.CLOSED
         return BreakerState.OPEN if now < self._open_until else BreakerState.HALF_OPEN
 
+    @property
+    def is_spotless(self) -> bool:
+        """Whether nothing has failed since the last success."""
+        return not self.failures and self._open_until is None
+
     def retry_after(self, now: float) -> float:
         """Seconds until it admits a request; 0 if time is not what it waits for."""
         return max(0.0, (self._open_until or now) - now)

@@ -67,10 +67,16 @@ class Channel:
         await self._wire.came()
         self._wire.watch.end()
 
+    def listen(self, heard: Callable[[], None] | None) -> None:
+        """Call this once instead, or nobody any more; under the same limit."""
+        if heard is not None:
+            self._watch("first_byte")
+        self._wire.heard = heard
+
     @property
-    def whole_status(self) -> int | None:
-        """The status of the answer, if all of it has come and nothing of it was read."""
-        return self._wire.whole_status
+    def whole_head(self) -> Head | None:
+        """The head of the answer, if all of it has come and nothing of it was read."""
+        return self._wire.whole_head
 
     async def _head(self, on_interim: OnInterim | None) -> Head:
         """The final head. `first_byte` runs from the request's end and from each interim answer."""
@@ -91,7 +97,8 @@ class Channel:
             raise
 
     def whole_answer(self) -> Answer:
-        """The answer that has come, as `whole_status` said."""
+        """The answer that has come, as `whole_head` said."""
+        self._wire.watch.end()
         try:
             return self._answer(self._wire.take_head())
         except BaseException:

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy.errors import ClientError, UpstreamConnectError, UpstreamError
-from proxy.fields import Fields
+from proxy.fields import NO_FIELDS, Fields
+from proxy.flow.answer_head import Head
 from proxy.flow.balance import FAILURE_STATUSES, Balancer, BreakerState, CircuitBreaker, Target
 from proxy.flow.connection import Connector, Lease
 from proxy.flow.limits import Limits
@@ -87,6 +88,21 @@ class Call:
         if self.channel is not None:
             await self.channel.came()
 
+    def listen(self, heard: Callable[[], None] | None) -> None:
+        """Be told of that by a call instead; None: no more."""
+        if self.channel is not None:
+            self.channel.listen(heard)
+
+    @property
+    def whole_head(self) -> Head | None:
+        """The head of the answer, if all of that is here."""
+        return None if self.channel is None else self.channel.whole_head
+
+    def abort(self) -> None:
+        """Nobody will ask for the answer."""
+        if self.channel is not None:
+            self.channel.abort()
+
     def toward(self, target: Target) -> Outgoing:
         """The request as it goes to this URL."""
         endpoint = target.endpoint
@@ -140,25 +156,62 @@ class UpstreamClient:
         return await self.answer(self.begin(method, target, fields, body, once=once), on_interim)
 
     def begin(
-        self, method: str, target: str, fields: Fields, body: Body = None, *, once: bool = False
+        self,
+        method: str,
+        target: str,
+        fields: Fields,
+        body: Body = None,
+        *,
+        once: bool = False,
+        sent: Call | None = None,
     ) -> Call:
         """Do of a fetch what needs no waiting: send the request, if a connection is idle.
 
-        `answer` is to be called of it. Raises ClientError, and UpstreamBreakerOpenError.
+        `answer` is to be called of it. `sent` was begun by `begin_again`; if it is what would be
+        sent now, that goes on. Raises ClientError, and UpstreamBreakerOpenError.
         """
         limits = Limits.start(self._upstream.timeout)
         repeats = is_repeatable(method, body) and not once
         call = Call(method, target, fields, body, limits, self._chance.now(), repeats=repeats)
+        if sent is not None and self._goes_on(call, sent):
+            return call
         chosen = self._choose(call)
         lease = chosen.endpoint.pool.take(careful=not repeats)
         if lease is not None:
             self._send(call, lease)
         return call
 
+    def begin_again(self, request: Outgoing) -> Call | None:
+        """Send a GET that is ready made to the one URL; None if no connection is idle."""
+        target = self._balancer.targets[0]
+        if len(self._balancer.targets) > 1 or not target.breaker.is_spotless:
+            return None
+        lease = target.endpoint.pool.take(careful=False)
+        if lease is None:
+            return None
+        limits = Limits.start(self._upstream.timeout)
+        call = Call("GET", "", NO_FIELDS, b"", limits, self._chance.now(), repeats=True)
+        call.tried.append(target)
+        call.request = request
+        self._send(call, lease)
+        return call
+
+    def _goes_on(self, call: Call, sent: Call) -> bool:
+        """Take over what was sent, if it is what would be; else give that up."""
+        target = sent.tried[-1]
+        known = target in self._balancer.targets and sent.channel is not None
+        if not known or call.toward(target).head != sent.request.head:
+            sent.abort()
+            return False
+        call.tried, call.request, call.limits = sent.tried, sent.request, sent.limits
+        call.began, call.channel, sent.channel = sent.began, sent.channel, None
+        return True
+
     def whole_answer(self, call: Call) -> Answer | None:
         """The answer to what was begun, if it is all there and `answer` would not try again."""
-        status = None if call.channel is None else call.channel.whole_status
-        if call.channel is None or status is None or status < 200:
+        head = call.whole_head
+        status = 0 if head is None else head.status
+        if call.channel is None or status < 200:
             return None
         if status in FAILURE_STATUSES or status in self._upstream.retry.on_statuses:
             return None

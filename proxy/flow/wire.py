@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import math
 import select
-from asyncio import AbstractEventLoop, Future
+from asyncio import AbstractEventLoop, Future, Transport
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from aiohttp import ClientError as AiohttpError
@@ -55,7 +56,8 @@ class Wire(ResponseHandler):
         self._may_switch = False
         self._has_answer_body = True
         self._reuse_until = math.inf
-        self._head_waiter: Future[None] | None = None
+        self.heard: Callable[[], object] | None = None
+        """Called once when next there is a head, with what came behind it, or none will come."""
         self._reader = HeadReader(self, loop)
         self.watch = Watch(self.fail)
         self._clear()
@@ -89,9 +91,8 @@ class Wire(ResponseHandler):
     def should_close(self) -> bool:
         """Whether the connection is of no use for another request."""
         framing = self._framing
-        if framing is not None and (framing.rest or not framing.complete):
-            return True
-        return self._should_close or self._exception is not None
+        spoiled = framing is not None and bool(framing.rest or not framing.complete)
+        return spoiled or self._should_close or self._exception is not None
 
     def is_fit(self, *, careful: bool) -> bool:
         """Whether a kept-alive connection may take another request.
@@ -99,9 +100,8 @@ class Wire(ResponseHandler):
         `careful` asks the kernel too, whether an end of stream waits there that the loop has
         not read yet: for a request that could not be repeated.
         """
-        if self.should_close or not self.is_connected():
-            return False
-        return self._loop.time() < self._reuse_until and not (careful and self._is_readable())
+        in_time = self.is_connected() and self._loop.time() < self._reuse_until
+        return in_time and not self.should_close and not (careful and self._is_readable())
 
     def _is_readable(self) -> bool:
         if self.transport is None:
@@ -123,16 +123,17 @@ class Wire(ResponseHandler):
 
     def write(self, data: bytes) -> None:
         """Hand bytes to the socket; raises ConnectionLost when there is none any more."""
+        self._open().write(data)
+
+    def _open(self) -> Transport:
         transport = self.transport
         if transport is None or transport.is_closing():
             raise ConnectionLost
-        transport.write(data)
+        return transport
 
     def write_eof(self) -> None:
         """Nothing more will be written; where TLS has no half of an end, it is a whole one."""
-        transport = self.transport
-        if transport is None or transport.is_closing():
-            raise ConnectionLost
+        transport = self._open()
         if transport.can_write_eof():
             transport.write_eof()
         else:
@@ -150,15 +151,16 @@ class Wire(ResponseHandler):
     async def came(self) -> None:
         """Return once there is a head to read, or none will come. May be cancelled."""
         while not self._heads and not self.is_eof():  # an exception makes it that, too
-            self._head_waiter = self._loop.create_future()
-            await self._head_waiter
+            waiter: Future[None] = self._loop.create_future()
+            self.heard = lambda waiter=waiter: waiter.done() or waiter.set_result(None)
+            await waiter
 
     @property
-    def whole_status(self) -> int | None:
-        """The status of the answer, if it is all there and nothing of it was read."""
+    def whole_head(self) -> Head | None:
+        """The head of the answer, if it is all there and nothing of it was read."""
         if len(self._heads) != 1 or not self._inbox.ended or self._inbox.error is not None:
             return None
-        return self._heads[0].status
+        return self._heads[0]
 
     def take_head(self) -> Head:
         """The head that has come, interim or final; raises what came instead of one."""
@@ -205,17 +207,17 @@ class Wire(ResponseHandler):
         stale = self.uses > 1 and not self._reader.size
         return (StaleConnectionError if stale else UpstreamProtocolError)(text)
 
-    def _wake(self) -> None:
-        waiter, self._head_waiter = self._head_waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+    def _tell(self) -> None:
+        heard, self.heard = self.heard, None
+        if heard is not None:
+            heard()
 
     # -- what aiohttp calls
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
         """The connection is of no more use; whoever waits for a head is told."""
         super().set_exception(exc, *cause)
-        self._wake()
+        self._tell()
 
     def data_received(self, data: bytes) -> None:
         """Parse: heads, each by itself, and then the body."""
@@ -228,6 +230,8 @@ class Wire(ResponseHandler):
             data = self._feed_heads(data)
         if data and self._framing is not None and not self._inbox.error:
             self._feed_body(self._framing, data)
+        if self._heads:
+            self._tell()
 
     def _feed_heads(self, data: bytes) -> bytes:
         """Read one head after the other; returns what comes behind the final one."""
@@ -242,18 +246,15 @@ class Wire(ResponseHandler):
                 return b""
             for head in heads:
                 self._take_head(head)
-            self._check_size()
+            if self._reader.size > MAX_HEAD and self._framing is None:
+                what = f"sent a head of over {MAX_HEAD} bytes"
+                self.fail(UpstreamProtocolError(f"{self.peer} {what}"))
         return data
-
-    def _check_size(self) -> None:
-        if self._framing is None and self._reader.size > MAX_HEAD:
-            self.fail(UpstreamProtocolError(f"{self.peer} sent a head of over {MAX_HEAD} bytes"))
 
     def _take_head(self, head: Head) -> None:
         if head.is_last:
             self.force_close()
         self._heads.append(head)
-        self._wake()
         if head.status < 200 and head.status != SWITCHING:
             return
         self._framing = UntilClose()

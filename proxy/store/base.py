@@ -26,6 +26,9 @@ EVERYTHING: Final = "*"
 LOCAL: Final = 1 << 62
 """First part of the positions an instance makes up while it has no journal; above all real ones."""
 
+RAISE_S: Final = 10.0
+"""Seconds after its append began in which a fact's marks are raised, or it is appended anew."""
+
 Spawn = Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[None]"]
 """How the stores start a task: a coroutine and its name (proxy.flow.tasks.spawn)."""
 
@@ -215,7 +218,7 @@ class SharedStore(Store, Protocol):
         """The records after a position, some at a time; waits up to `wait_s` for the first."""
 
     async def tail(self, seconds: float) -> tuple[JournalRecord, ...]:
-        """The records of the last `seconds`, oldest first."""
+        """All records of the last `seconds`, oldest first; JournalLostError if some are trimmed."""
 
     async def wide(self) -> tuple[tuple[Fact, Position], ...]:
         """Every prefix and pattern fact of the epoch that no `*` fact followed."""
@@ -237,6 +240,13 @@ class SharedStore(Store, Protocol):
 
     def status(self) -> TierStatus:
         """Numbers at hand, without asking anybody."""
+
+
+def untrimmed(tail: tuple[JournalRecord, ...], before: Position) -> tuple[JournalRecord, ...]:
+    """The tail, if `before` is the record before it; START: it has the first record ever."""
+    if tail and tail[0].previous != before:
+        raise JournalLostError("the journal was trimmed: it does not reach back far enough")
+    return tail
 
 
 def new_generation() -> int:

@@ -152,24 +152,24 @@ class Cache:
 
     def keep(self, key: bytes, entry: Stored, now: float) -> NotStored | None:
         """Store: in memory at once, in the shared store behind. None: at least one takes it."""
-        refusal = self._refusal(entry, now)
+        verdict = self._coherence.judge(entry)
+        refusal = self._refusal(entry, verdict, now)
         if refusal is not None:
             return refusal
-        soft = self._coherence.judge(entry) is Verdict.SOFT
-        in_memory = self._memory.place(key, Record(entry), soft=soft)
+        in_memory = self._memory.place(key, Record(entry), soft=verdict is Verdict.SOFT)
         if self._writes is None:
             return None if in_memory else NotStored.TOO_LARGE
         queued = self._coherence.online and self._writes.write(key, entry)
         return None if in_memory or queued else NotStored.STORE_DOWN
 
-    def _refusal(self, entry: Stored, now: float) -> NotStored | None:
+    def _refusal(self, entry: Stored, verdict: Verdict, now: float) -> NotStored | None:
         if entry.expires_at <= now:
             return NotStored.EXPIRED
         if isinstance(entry, StoredResponse) and len(entry.body) > self._max_object:
             return NotStored.TOO_LARGE
-        if self._coherence.judge(entry) is Verdict.DEAD:
+        if verdict is Verdict.DEAD or not self._coherence.proves(entry.born):
             return NotStored.INVALIDATED
-        return None if self._coherence.proves(entry.born) else NotStored.INVALIDATED
+        return None
 
     async def forget(self, key: bytes) -> None:
         """Remove one entry from this instance's memory and from the shared store.

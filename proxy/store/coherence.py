@@ -19,7 +19,7 @@ from functools import partial
 from typing import Final
 
 from proxy.messages import START, Position, Stored
-from proxy.store.base import LOCAL, Clock, Fact, FactKind, JournalRecord, is_local
+from proxy.store.base import LOCAL, RAISE_S, Clock, Fact, FactKind, JournalRecord, is_local
 from proxy.store.entry_info import EntryInfo
 from proxy.store.facts import MAX_TAGS, MAX_WIDE, FactTable, Verdict, holds, is_spared, worse
 from proxy.store.memory import MemoryStore
@@ -60,6 +60,8 @@ class Coherence:
         self.floor: Position = START
         self.losses = 0
         self._recent: deque[JournalRecord] = deque(maxlen=RECENT)
+        self._settled = self._settling = START
+        self._settles_at = -math.inf
         self._table.reset(_NEVER)
 
     # -- what the cache asks
@@ -86,6 +88,10 @@ class Coherence:
     def complete_after(self, position: Position) -> bool:
         """Whether the table has every fact from `position` on."""
         return self._table.proves(position)
+
+    def has_forgotten_unsettled(self) -> bool:
+        """Whether the table has forgotten a fact whose marks may not be raised yet."""
+        return self._table.forgotten > self._settled
 
     def undisputed(self, claim: Stored, stated: Position) -> bool:
         """Whether of all records later than its birth only the one at `stated` speaks of it.
@@ -146,6 +152,8 @@ class Coherence:
         # Nothing born at a position we handed out before (in another epoch, perhaps) is provable.
         after_floor = (self.floor[0], self.floor[1] + 1) if self.floor > START else START
         self._table.reset(max(self.place, after_floor))
+        self._settled = self._settling = START
+        self._settles_at = -math.inf
         for fact, position in wide:
             self.note((fact,), position)
         whole = all(self.follow(record) for record in tail)
@@ -177,6 +185,11 @@ class Coherence:
         """All that was in the journal at `started` has been followed, under a lease since then."""
         self.contact = started
         self.trusted_until = started + self._max_lag
+        now = self._clock()
+        if now > self._settles_at and self.place is not None:
+            # What was followed more than RAISE_S ago is in the marks by now, or appended anew.
+            self._settled, self._settling = self._settling, self.place
+            self._settles_at = now + RAISE_S
 
     def _moved(self) -> None:
         """The place went on, and the lease will say so: on the way to being online, too.

@@ -88,12 +88,15 @@ class FactTable:
         self._tags: OrderedDict[str, Latest] = OrderedDict()
         self._wide: dict[Fact, Position] = {}
         self.complete_since: Position = START
+        self.forgotten: Position = START
+        """The latest tag fact that was known and had to make room."""
 
     def reset(self, complete_since: Position) -> None:
         """Know nothing up to `complete_since`."""
         self._tags.clear()
         self._wide.clear()
         self.complete_since = complete_since
+        self.forgotten = START
 
     def add(self, fact: Fact, position: Position) -> None:
         """Note a fact; in any order, and as often as one likes."""
@@ -133,6 +136,7 @@ class FactTable:
             self._wide = {fact: at for fact, at in self._wide.items() if at > position}
         while len(self._tags) > self._max_tags:
             _, oldest = self._tags.popitem(last=False)
+            self.forgotten = max(self.forgotten, oldest.last)
             self.complete_since = max(self.complete_since, oldest.last)
 
 

@@ -82,7 +82,7 @@ class Far:
         return self._accept(record, verdict, losses, place)
 
     def _accept(
-        self, record: Record, verdict: Verdict, losses: int, place: Position
+        self, record: Record, verdict: Verdict | None, losses: int, place: Position
     ) -> Fetched | NotServed:
         """Judge again, after the last await: facts from now on find the entry in memory.
 
@@ -90,6 +90,8 @@ class Far:
         those after it, as far as they were followed, must all be in the table.
         """
         coherence, entry = self._coherence, record.entry
+        if verdict is None:
+            return NotServed.UNPROVEN
         verdict = worse(verdict, coherence.judge(entry))
         if verdict is Verdict.DEAD:
             return NotServed.INVALIDATED
@@ -99,11 +101,16 @@ class Far:
         found = Found(entry, Tier.SHARED, verdict is Verdict.SOFT)
         return Fetched(found, record, keep=coherence.online)
 
-    async def _by_marks(self, record: Record) -> Verdict:
-        """By its tags' marks, if not all facts since it was born are at hand to judge it by."""
+    async def _by_marks(self, record: Record) -> Verdict | None:
+        """By its tags' marks, if not all facts since it was born are at hand to judge it by.
+
+        None: of those that are not, some may not have come to the marks yet either.
+        """
         entry, coherence = record.entry, self._coherence
         if coherence.proves(entry.born) or coherence.judge(entry) is Verdict.DEAD:
             return Verdict.ALIVE
+        if coherence.has_forgotten_unsettled():
+            return None
         marks = await self._guard.run("marks", lambda: self.shared.marks(entry.tags))
         return judge_by_marks(entry, record.generations, marks)
 
@@ -176,6 +183,7 @@ class Far:
         coherence, losses = self._coherence, self._coherence.losses
         if not coherence.online:
             return None
+        started = self.follower.clock()
         try:
             position = await self._guard.run(
                 "append", lambda: self.shared.append(facts), insist=True
@@ -186,6 +194,7 @@ class Far:
             await self._guard.run(
                 "confirm", lambda: self.shared.confirm(facts, position), insist=True
             )
+            self.follower.in_time(started)
         except StoreError:
             # The follower joins again, and appends what waits before it believes the journal.
             coherence.go_offline()

@@ -15,6 +15,7 @@ from typing import Final
 from proxy.errors import StoreError
 from proxy.messages import Position
 from proxy.store.base import (
+    RAISE_S,
     Beat,
     Clock,
     JournalLostError,
@@ -25,7 +26,7 @@ from proxy.store.coherence import Coherence
 from proxy.store.pending import Pending
 
 TAIL_S: Final = 60.0
-"""How far back a newcomer begins: far longer than any fact waits between journal and marks."""
+"""How far back a newcomer begins, by the store's clock: RAISE_S, and what that clock may jump."""
 LONGEST_LEASE_S: Final = 60.0
 _BLOCK_S: Final = 1.0
 _LEAST_BLOCK_S: Final = 0.02
@@ -50,7 +51,7 @@ class Follower:
     ) -> None:
         self._shared = shared
         self._coherence = coherence
-        self._clock = clock
+        self.clock = clock
         self._lease_s = min(max_lag, LONGEST_LEASE_S)
         self._block_s = max(_LEAST_BLOCK_S, min(_BLOCK_S, max_lag / 4))
         self._moved = asyncio.Event()
@@ -87,7 +88,7 @@ class Follower:
             wait_s = self._block_s if coherence.online else 0.0
             if not coherence.online:
                 await self._join()
-            started = self._clock()
+            started = self.clock()
             end = await self._read_on(wait_s)
         except JournalLostError:
             coherence.lose()
@@ -100,6 +101,14 @@ class Follower:
         if coherence.online and coherence.place is not None and coherence.place >= end:
             coherence.touch(started)
         self._tried.set()
+
+    def in_time(self, started: float) -> None:
+        """StoreError if marks were raised too late: the append was begun at `started`.
+
+        Whoever joined meanwhile may know neither the record nor the marks.
+        """
+        if self.clock() - started > RAISE_S:
+            raise StoreError("an invalidation was under way too long: it is appended anew")
 
     async def passed(self, position: Position, within_s: float) -> bool:
         """Wait until the place is at or after `position`; False if it did not get there."""
@@ -161,9 +170,10 @@ class Follower:
 
     async def _flush(self) -> None:
         while waiting := self.pending.snapshot():
-            facts = tuple(waiting)
+            facts, started = tuple(waiting), self.clock()
             position = await self._shared.append(facts)
             await self._shared.confirm(facts, position)
+            self.in_time(started)
             self.pending.settle(waiting)
             await self.pending.kept()
 

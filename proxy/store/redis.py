@@ -34,6 +34,7 @@ from proxy.store.base import (
     Record,
     TierStatus,
     new_generation,
+    untrimmed,
 )
 from proxy.store.entry_info import EntryInfo
 from proxy.store.facts import kills_all
@@ -197,15 +198,17 @@ class RedisStore:
         return records_in(stream_in(answer))
 
     async def tail(self, seconds: float) -> tuple[JournalRecord, ...]:
-        """The records of the last `seconds` by the server's clock."""
-        journal, found = self._key("journal"), []
+        """All records of the last `seconds` by the server's clock."""
+        found: list[Any] = []
+        journal = self._key("journal")
         async with translated(self._patience_s):
             now, _ = await self._link.pool.time()
-            since = f"{max(0, int((int(now) - seconds) * 1000))}-0"
+            since = f"{int((int(now) - seconds) * 1000)}-0"
+            before = await self._link.pool.xrevrange(journal, f"({since}", "-", count=1)
             while page := await self._link.pool.xrange(journal, since, "+", count=_RECORDS):
                 found += page
                 since = f"({page[-1][0].decode('ascii')}"
-        return records_in(found)
+        return untrimmed(records_in(found), position_in(before[0][0]) if before else START)
 
     async def wide(self) -> tuple[tuple[Fact, Position], ...]:
         """The active prefix and pattern facts; JournalLostError if they were evicted."""

@@ -199,7 +199,7 @@ class SqliteStore:
                 continue
 
     async def tail(self, seconds: float) -> tuple[JournalRecord, ...]:
-        """The records of the last `seconds`."""
+        """All records of the last `seconds`."""
         at = self._clock() - seconds
         return await self._read(lambda db: sqlite_journal.since(db, at))
 

@@ -23,6 +23,7 @@ from proxy.store.base import (
     Mark,
     Sparing,
     new_generation,
+    untrimmed,
 )
 from proxy.store.facts import Latest, kills_all
 from proxy.store.heads import text_in, text_out
@@ -88,13 +89,16 @@ def after(db: sqlite3.Connection, position: Position) -> tuple[JournalRecord, ..
 
 
 def since(db: sqlite3.Connection, at: float) -> tuple[JournalRecord, ...]:
-    """The records from a moment on."""
+    """All records from a moment on; JournalLostError if some of them are trimmed."""
+    (first,) = db.execute("SELECT min(position) FROM journal WHERE at >= ?", (at,)).fetchone()
+    (before,) = db.execute(
+        "SELECT max(position) FROM journal WHERE position < ?", (first,)
+    ).fetchone()
     rows = db.execute(
-        "SELECT position, previous, facts FROM journal WHERE position >= "
-        "(SELECT min(position) FROM journal WHERE at >= ?) ORDER BY position",
-        (at,),
+        "SELECT position, previous, facts FROM journal WHERE position >= ? ORDER BY position",
+        (first,),
     )
-    return tuple(map(_record, rows))
+    return untrimmed(tuple(map(_record, rows)), (0, before or 0))
 
 
 def _record(row: tuple[int, int, bytes]) -> JournalRecord:

@@ -64,10 +64,7 @@ def one_mark_is_evicted(model: Model, _i: int) -> None:
 
 
 def trimmed(model: Model, _i: int) -> None:
-    """Up to the last record, but not what is younger than any fact waits to be in the marks."""
-    journal, waiting = model.world.data.journal, model.world.unconfirmed
-    kept = (number for number, record in enumerate(journal) if record.position in waiting)
-    del journal[: min(next(kept, len(journal)), len(journal) - 1)]
+    del model.world.data.journal[:-1]
 
 
 def snapshot(model: Model, _i: int) -> None:
@@ -96,6 +93,17 @@ def a_while(model: Model, _i: int) -> None:
 
 def longer_than_max_lag(model: Model, _i: int) -> None:
     model.clock.advance(6.0)
+
+
+def longer_than_marks_take(model: Model, _i: int) -> None:
+    model.clock.advance(11.0)
+
+
+def long_ago(model: Model, _i: int) -> None:
+    """What was followed has long been in the marks, and everyone knows that it is."""
+    for _ in range(2):
+        model.clock.advance(11.0)
+        model.all_go_on()
 
 
 def everyone(model: Model, _i: int) -> None:
@@ -155,6 +163,13 @@ def trimmed_before_it_was_read(model: Model, i: int) -> None:
     trimmed(model, i)
 
 
+def followed_and_forgotten(model: Model, i: int) -> None:
+    """The last instance's table has no room for what it followed before."""
+    others(model, i)
+    everyone(model, i)
+    look_up(model, 2)
+
+
 Event = Callable[[Model, int], None]
 BLOWS: Final[tuple[Event, ...]] = (
     *((state,) * 4),
@@ -166,12 +181,13 @@ BLOWS: Final[tuple[Event, ...]] = (
         flushed_and_begun_by_one_behind,
         back_from_a_snapshot,
     ),
-    *(cut_off_while, ended_while_cut_off, trimmed_before_it_was_read),
+    *(cut_off_while, ended_while_cut_off, trimmed_before_it_was_read, followed_and_forgotten),
 )
 """What the protocol is there for."""
 THEN: Final[tuple[Event, ...]] = (
     *(everyone, everyone, a_round, others, newcomer_looks_up, marks_are_evicted, look_up),
     *(longer_than_max_lag, a_while, one_mark_is_evicted, trimmed, flush, healed, cut_off),
+    *(longer_than_marks_take, long_ago),
     *(write, fetch_begins, fetch_ends, wait, forgotten, state),
 )
 """What makes it worse."""

@@ -19,6 +19,7 @@ from typing import Any
 from proxy.errors import StoreError
 from proxy.store.base import Fact, Found, is_local
 from proxy.store.cache import Cache
+from proxy.store.journal import TAIL_S
 from proxy.store.memory import MemoryStore
 from tests.property.coherence_history import (
     KEYS,
@@ -293,7 +294,7 @@ class Model:
         """When all is well again, every invalidation holds everywhere, whoever lived."""
         self.world.cut_off.clear()
         self.let_go()
-        self.clock.advance(10.0)
+        self.clock.advance(TAIL_S + 1.0)  # what is trimmed and never raised keeps nobody out
         for _ in range(6):
             self.all_go_on()
         for stated in self.stated:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proxy.store.base import Fact, FactKind
+from proxy.store.base import Fact, FactKind, is_local
 from tests.property.coherence_history import FACTS, KEYS
 from tests.property.coherence_model import Model
 from tests.support.clock import NOW
@@ -147,4 +147,67 @@ def test_a_fetch_from_before_a_loss_is_not_kept() -> None:
     machine.fetch_ends(0, 0)
     machine.settle()
     assert machine.instances[0].cache.peek(KEYS[0], NOW) is None
+    ended(machine)
+
+
+def held_between_journal_and_mark() -> Model:
+    """`t0` is appended by 1 and followed by nobody; its mark is not raised; facts came after it."""
+    machine = play()
+    machine.invalidate(1, Fact(FactKind.TAG, "t0"))
+    assert machine.hold(machine.instances[1], "confirm")
+    machine.state(0, FACTS[1])
+    return machine
+
+
+def goes_on(machine: Model) -> None:
+    machine.let_go()
+    machine.settle()
+    ended(machine)
+
+
+def test_a_newcomer_that_could_have_missed_a_trimmed_fact_does_not_join() -> None:
+    """1. `t0` is appended.  2. It is trimmed.  3. One joins, looks up.  4. Its mark is raised."""
+    machine = held_between_journal_and_mark()
+    del machine.world.data.journal[:-1]
+    newcomer_looks_up(machine, 2, 0)
+    assert machine.served == 0
+    assert not machine.instances[2].cache.status().online
+    goes_on(machine)
+
+
+def test_marks_raised_too_late_are_not_acknowledged() -> None:
+    """1. `t0` is appended.  2. A pause, longer than a tail.  3. One joins and looks up.  4. On."""
+    machine = held_between_journal_and_mark()
+    machine.clock.advance(61.0)
+    newcomer_looks_up(machine, 2, 0)
+    assert machine.instances[2].cache.peek(KEYS[0], NOW) is not None
+    goes_on(machine)
+    (stated, _) = machine.stated
+    assert stated.position is not None
+    assert is_local(stated.position), "it was appended anew"
+
+
+def test_what_is_forgotten_before_its_mark_is_raised_is_not_revived_by_it() -> None:
+    """1. `t0` is followed by one whose table is small.  2. It follows others.  3. It looks up."""
+    machine = held_between_journal_and_mark()
+    for fact in FACTS[4:]:
+        machine.state(0, fact)
+    for _ in range(2):
+        machine.all_go_on()
+    machine.look_up(2, 0)
+    machine.settle()
+    assert machine.served == 0
+    goes_on(machine)
+
+
+def test_what_was_forgotten_long_ago_is_in_the_marks() -> None:
+    machine = play()
+    for fact in (FACTS[1], *FACTS[4:]):
+        machine.state(0, fact)
+    for _ in range(3):
+        machine.clock.advance(11.0)
+        machine.all_go_on()
+    machine.look_up(2, 0)
+    machine.settle()
+    assert machine.instances[2].cache.peek(KEYS[0], NOW) is not None
     ended(machine)

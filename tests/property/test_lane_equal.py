@@ -1,4 +1,4 @@
-"""The hot lane changes nothing but the time it takes, nor does answering what comes in at once.
+"""The lanes change nothing but the time it takes, nor does answering what comes in at once.
 
 The same random traffic goes through three proxies, one with the lane, one without, and one whose
 requests come in pieces, so that each takes the long way; each stands before an upstream of its
@@ -39,18 +39,21 @@ ROUTES = """
 - {name: sits, match: "GET /sits/{id}", ttl: 30s, scope: session}
 - {name: writes, match: "PUT /short/{id}", invalidate: {tags: ["short:{path.id}"]}}
 - {name: large, match: "GET /large/{id}", ttl: 1h}
+- {name: passes, match: "GET /passes/{id}", ttl: off}
 """
 OTHER_ROUTES = ROUTES.replace("ttl: 30s", "ttl: 25s")
 TOP = """
 store: {shared: none, memory: {max_size: 192KiB, max_object: 64KiB}}
-cors: {origins: ["https://app.example"]}
 """
+CORS = 'cors: {origins: ["https://app.example"]}\n'
+"""Answers under it are dressed, and never passed on without the driver."""
 SESSIONS = "sessions: {from: header.x-session-id}"
 LIVING = "sessions: {from: header.x-session-id, ttl: 10s}"
 
 TARGETS = (
     *("/db/short/1", "/db/short/2", "/db/slides/1", "/db/ahead/1", "/db/behind/1", "/db/plain"),
     *("/db/own/1", "/db/guarded/1", "/db/sits/1", "/db/varied", "/db/large/1", "/db/large/2"),
+    *("/db/passes/1", "/db/passes/2", "/db/passes/1", "/db/passes/2"),
 )
 FIELDS: tuple[dict[str, str], ...] = (
     *({}, {}, {}, {}, {"Authorization": "Bearer one"}, {"Authorization": "Bearer two"}),
@@ -83,10 +86,26 @@ class Upstream:
         body = f"{got.method} {got.target} {number} {got.body!r}"
         if "/large/" in got.target:
             body += "x" * 50_000
+        if "/passes/" in got.target and number % 4 == 0:
+            return _oddly(number, body)
         fields = [("ETag", f'"{number}"'), ("Cache-Control", "max-age=4"), ("X-Percent", "100%d")]
         if got.target == "/varied":
             fields.append(("Vary", "Accept-Language"))
         return answer(body, fields=fields)
+
+
+def _oddly(number: int, body: str) -> Answer:
+    """An answer that is not of the kind that most are."""
+    kinds = (
+        answer(chunks=[body, "more"]),
+        answer(body, 503, fields=[("Retry-After", "1")]),
+        answer(body, split=30),
+        answer(body, interim=[(103, [("Link", "</a>")])]),
+        answer(status=204),
+        answer(body, fields=[("Connection", "close")], close=True),
+        answer(body, until_close=True),
+    )
+    return kinds[number // 4 % len(kinds)]
 
 
 class Side:
@@ -204,10 +223,10 @@ def _deed(random: Random) -> Step:
     if chance == 3:
         return lambda side: side.proxy.purge(url=f"/db/large/{number}")
     routes = random.choice((ROUTES, OTHER_ROUTES))
-    sessions = random.choice((SESSIONS, LIVING))
+    top = TOP + random.choice((CORS, "", "")) + random.choice((SESSIONS, LIVING))
 
     async def reload(side: Side) -> int:
-        side.proxy.rules.write_text(rules_text(routes, top=TOP + sessions))
+        side.proxy.rules.write_text(rules_text(routes, top=top))
         status = (await side.proxy.manage("POST", "/api/reload")).status
         assert status == 200
         return status
@@ -241,6 +260,9 @@ async def test_with_and_without_it_all_is_the_same(seed: int, tmp_path: Path) ->
                 assert done[0] == done[1] == done[2], f"step {number}"
         with_lane, without, cut = [await side.state() for side in sides]
         assert with_lane == without == cut
+        relayed = [side.proxy.app.readings().relayed for side in sides]
+        assert relayed[0] > 0
+        assert relayed[1:] == [0, 0]
         hits = [side.proxy.app.readings().lane.hits for side in sides]
         assert hits[0] > STEPS / 20
         assert hits[1:] == [0, 0]

@@ -21,6 +21,7 @@ from proxy.messages import START, Position
 from proxy.outcomes import Tier
 from proxy.store.base import (
     EVERYTHING,
+    RAISE_S,
     Beat,
     Fact,
     FactKind,
@@ -83,7 +84,7 @@ class World:
         self.leases: dict[str, tuple[str, Position, float]] = {}
         self.gates: list[Gate] = []
         self.cut_off: set[str] = set()
-        self.unconfirmed: set[Position] = set()
+        self.unconfirmed: dict[Position, float] = {}  # and when each was appended
         self.generations = 0
         self.epochs = 0
 
@@ -95,10 +96,12 @@ class World:
         """Restart with what the last snapshot holds."""
         self.data = deepcopy(self.snapshot)
         self.run += 1
+        self.unconfirmed.clear()
 
     def flush(self) -> None:
         """Forget everything."""
         self.data = Data(run=self.run)
+        self.unconfirmed.clear()
 
     def end(self) -> Position:
         """The journal's last position."""
@@ -196,7 +199,8 @@ class SimStore:
             end = self._own_end()
             position = (end[0], end[1] + 1) if end > floor else (floor[0] + 1, 0)
             self.world.data.journal.append(JournalRecord(position, end, tuple(facts)))
-            self.world.unconfirmed.add(position)
+            if facts:
+                self.world.unconfirmed[position] = self.world.clock()
             made.append(position)
             return position
 
@@ -204,7 +208,8 @@ class SimStore:
         try:
             return await self._at("append", do)
         except BaseException:
-            self.world.unconfirmed.difference_update(made)
+            for position in made:
+                self.world.unconfirmed.pop(position, None)
             raise
 
     async def confirm(self, facts: Sequence[Fact], position: Position) -> None:
@@ -213,7 +218,7 @@ class SimStore:
             for fact in facts:
                 await self._at("confirm", partial(self._raise, fact, position))
         finally:
-            self.world.unconfirmed.discard(position)
+            self.world.unconfirmed.pop(position, None)
 
     async def read(self, after: Position, wait_s: float) -> tuple[JournalRecord, ...]:
         self.waits.append(wait_s)
@@ -229,9 +234,12 @@ class SimStore:
 
         # A tail is longer than any fact waits between journal and marks, and no longer.
         def do() -> tuple[JournalRecord, ...]:
-            journal, waiting = self.world.data.journal, self.world.unconfirmed
-            first = next((n for n, r in enumerate(journal) if r.position in waiting), len(journal))
-            return tuple(journal[first:])
+            since, unconfirmed = self.world.clock() - RAISE_S, self.world.unconfirmed
+            first = min((place for place, at in unconfirmed.items() if at >= since), default=None)
+            tail = tuple(r for r in self.world.data.journal if first and r.position >= first)
+            if first and (not tail or tail[0].position > first):
+                raise JournalLostError("trimmed")
+            return tail
 
         return await self._at("tail", do)
 

@@ -29,12 +29,12 @@ def test_one_that_retells_tells_of_one_and_of_more_by_their_forms() -> None:
     told: list[object] = []
 
     def retell(repeats: Repeats, forms: Sequence[int]) -> None:
-        told.extend(zip(forms, repeats.hits, strict=True))
+        told.extend(zip(forms, repeats.times, strict=True))
 
     observe = Retells(told.append, attrgetter("status"), retell)
     observe(hit())
-    observe.retell(Repeats(0.0, 0.0, [(1.0, 2.0, 3)]), [observe.prepare(hit(status=404))])
-    assert told == [hit(), (404, (1.0, 2.0, 3))]
+    observe.retell(Repeats(0.0, 0.0, [1.0], [2.0], [3]), [observe.prepare(hit(status=404))])
+    assert told == [hit(), (404, 3)]
 
 
 def test_an_observer_that_fails_keeps_nobody_else_from_knowing(

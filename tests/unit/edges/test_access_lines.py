@@ -58,12 +58,13 @@ def test_json_line_of_a_hit_leaves_out_what_does_not_apply() -> None:
     "make", [(json_line, json_form, json_lines), (text_line, lambda record: record, text_lines)]
 )
 @pytest.mark.parametrize("path", ["/db/a", "/db/100%s%%/é\n"])
-def test_lines_of_hits_that_come_again_are_the_same(make: Any, path: str) -> None:
+@pytest.mark.parametrize("times", [1, 3])
+def test_lines_of_hits_that_come_again_are_the_same(make: Any, path: str, times: int) -> None:
     line, form, lines = make
     record = hit(path=path, request_bytes=3, session="s", at=5.0, age_s=9.0, duration_s=1.0)
-    repeats = Repeats(1_700_000_000.25, 0.000012, [(2.5, 297.5, 3), (2.5, 297.5, 1)])
+    repeats = Repeats(1_700_000_000.25, 0.000012, [2.5, 2.5], [297.5, 297.5], [times, 1])
     told = hit(path=path, request_bytes=3, session="s", age_s=2.5, ttl_s=297.5, duration_s=0.000012)
-    assert lines(repeats, [form(record)] * 2) == [line(told) * 3, line(told)]
+    assert lines(repeats, [form(record)] * 2) == line(told) * (times + 1)
 
 
 FULL = hit(

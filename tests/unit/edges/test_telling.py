@@ -45,7 +45,8 @@ class Told:
         )
 
     def _retell(self, repeats: Repeats, forms: Sequence[str]) -> None:
-        told = zip(forms, repeats.hits, strict=True)
+        hits = zip(repeats.ages, repeats.ttls, repeats.times, strict=True)
+        told = zip(forms, hits, strict=True)
         self.lines += [(form, repeats.at, repeats.duration_s, each) for form, each in told]
 
     def hot(self, alike: Alike, place: bytes = b"place") -> Hot:
@@ -108,7 +109,7 @@ async def test_one_that_is_held_up_is_told_when_it_is_over(aborted: bool) -> Non
     told.hits(hot, 1)  # the same request on another connection, in the same turn
     await asyncio.sleep(0)
     assert [times for *_, (_, _, times) in told.lines] == [1]
-    told.telling.over(unsent, aborted=aborted)
+    unsent.over(aborted=aborted)
     assert [each.aborted for each in told.records[1:]] == [aborted] * 2  # both who take records
     assert (told.counted[-1][1].times, told.telling.told, told.telling.unsent) == (1, 2, 0)
     assert told.records[-1].duration_s > 0
@@ -123,7 +124,7 @@ async def test_an_observer_that_joins_later_is_told_too() -> None:
         Retells(
             told.records.append,
             attrgetter("route"),
-            lambda repeats, forms: late.append((forms[0], repeats.hits[0][2])),
+            lambda repeats, forms: late.append((forms[0], repeats.times[0])),
         )
     )
     told.hits(hot, 2)

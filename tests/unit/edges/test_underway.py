@@ -18,6 +18,8 @@ from tests.support.build import request
 if TYPE_CHECKING:
     from aiohttp.base_protocol import BaseProtocol
 
+    from proxy.flow.upstream import Call
+
 
 def under_way(budget: Budget, payload: Payload = NO_PAYLOAD) -> UnderWay:
     """One whose body takes four bytes of the budget."""
@@ -72,3 +74,32 @@ def test_dropping_gives_it_back_and_tells() -> None:
     made.begun = begun(said)
     made.drop()
     assert (said, budget.held) == (["told"], 0)
+
+
+class WentUp:
+    """What went up before its driver was asked, and what becomes of it."""
+
+    at = began = 0.0
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.call = cast("Call", self)
+
+    def abort(self) -> None:
+        self.said.append("aborted")
+
+    def taken(self) -> None:
+        self.said.append("taken")
+
+
+async def test_what_went_up_for_nothing_is_given_up_at_its_end() -> None:
+    made, dropped = under_way(Budget()), under_way(Budget())
+    for each in (made, dropped):
+        assert each.body is not None
+        each.body.sent = WentUp()
+    await made.finish()
+    dropped.drop()
+    for each in (made, dropped):
+        assert each.body is not None
+        assert isinstance(each.body.sent, WentUp)
+        assert each.body.sent.said == ["aborted", "taken"]

@@ -74,3 +74,9 @@ def test_what_was_folded_away_must_go_up_as_it_came() -> None:
     dropped = UP.replace(b"X-Id: 1\r\n", b"")
     assert way_of(CAME, CAME, dropped) is not None
     assert way_of(CAME, CAME.replace(b"X-Id: 1\r\n", b""), dropped) is None
+
+
+def test_it_names_the_fields_that_do_not_go_up_as_they_came() -> None:
+    assert found(CAME, UP).named == ("Host", "Connection")
+    odd = CAME.replace(b"X-Id: 1", b"X-Id:1")
+    assert found(odd, UP).named == ("Host", "Connection", "X-Id")

@@ -142,3 +142,13 @@ async def test_all_open_is_refused_with_the_time_to_come_back(targets: tuple[Tar
     assert told.value.retry_after == 28
     assert told.value.status == 503
     assert isinstance(told.value, UpstreamConnectError)
+
+
+def test_a_breaker_is_spotless_until_something_fails_and_after_a_success() -> None:
+    breaker = CircuitBreaker(Breaker(failures=2, open_s=10))
+    seen = [breaker.is_spotless]
+    for _ in range(2):
+        breaker.failed(0)
+        seen.append(breaker.is_spotless)
+    breaker.succeeded()
+    assert [*seen, breaker.is_spotless] == [True, False, False, True]

@@ -12,7 +12,7 @@ from proxy.fields import NO_FIELDS, Fields
 from proxy.flow.connection import Connector
 from proxy.flow.limits import Limits
 from proxy.flow.request_head import Body, outgoing
-from proxy.flow.roundtrip import Answer, OnInterim, round_trip
+from proxy.flow.roundtrip import Answer, Channel, OnInterim, round_trip
 from proxy.rules.settings import Timeouts
 from tests.support.clock import NOW, ManualClock
 from tests.support.raw_upstream import RawConnection, RawUpstream, Script, raw_upstream, replies
@@ -452,3 +452,54 @@ async def test_closing_the_connector_ends_readers(connector: Connector) -> None:
         await connector.close()
         with pytest.raises(UpstreamProtocolError):
             await waiting
+
+
+# -- being told instead of waiting
+
+
+async def listening(connector: Connector, upstream: RawUpstream, timeouts: Timeouts) -> Channel:
+    """A channel of which nothing was heard yet."""
+    endpoint = connector.endpoint(upstream.url)
+    limits = Limits.start(timeouts)
+    lease = await connector.acquire(endpoint, limits, careful=False)
+    channel = Channel(lease, limits, ManualClock())
+    channel.send(outgoing("GET", "/", endpoint.authority, NO_FIELDS, b""))
+    return channel
+
+
+async def test_who_listens_is_told_of_a_whole_answer(connector: Connector) -> None:
+    heard = asyncio.Event()
+    async with raw_upstream(replies(OK)) as upstream:
+        channel = await listening(connector, upstream, Timeouts())
+        channel.listen(heard.set)
+        await heard.wait()
+        answer = channel.whole_answer()
+        assert (answer.response.status, answer.whole, channel.is_complete) == (200, b"ok", True)
+        await connector.close()
+
+
+async def test_and_when_it_took_too_long(connector: Connector) -> None:
+    heard = asyncio.Event()
+
+    async def script(connection: RawConnection) -> None:
+        await connection.head()
+        await connection.rest()
+
+    async with raw_upstream(script) as upstream:
+        channel = await listening(connector, upstream, Timeouts(first_byte=0.02))
+        channel.listen(heard.set)
+        await heard.wait()
+        assert channel.whole_head is None
+        with pytest.raises(UpstreamTimeoutError):
+            await channel.answer(None)
+
+
+async def test_who_listens_no_more_is_told_nothing(connector: Connector) -> None:
+    heard: list[bool] = []
+    async with raw_upstream(replies(OK)) as upstream:
+        channel = await listening(connector, upstream, Timeouts())
+        channel.listen(lambda: heard.append(True))
+        channel.listen(None)
+        assert (await channel.answer(None)).whole == b"ok"
+        assert not heard
+        await connector.close()

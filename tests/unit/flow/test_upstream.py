@@ -17,10 +17,10 @@ from proxy.errors import (
 from proxy.fields import NO_FIELDS, Fields
 from proxy.flow.balance import BreakerState, UpstreamBreakerOpenError
 from proxy.flow.connection import Connector
-from proxy.flow.request_head import Body
+from proxy.flow.request_head import Body, outgoing
 from proxy.flow.roundtrip import Answer
 from proxy.flow.tasks import drain
-from proxy.flow.upstream import Chance, TargetStatus, UpstreamClient
+from proxy.flow.upstream import Call, Chance, TargetStatus, UpstreamClient
 from proxy.rules.settings import Breaker, Retry, Timeouts, Upstream
 from tests.support.clock import ManualClock
 from tests.support.ports import LOOPBACK, free_port
@@ -384,3 +384,90 @@ async def test_concurrent_requests_have_a_connection_each(connector: Connector) 
         assert await many(client, upstream, 20) == [b"/%d" % n for n in range(20)]
         await connector.close()
     assert upstream.accepted == 20
+
+
+# -- what is sent ready made
+
+
+AGAIN = outgoing("GET", "/x", "host", NO_FIELDS, b"")
+
+
+async def come(call: Call) -> None:
+    """Something has come of it, or nothing will."""
+    heard = asyncio.Event()
+    call.listen(heard.set)
+    await heard.wait()
+
+
+async def warmed(client: UpstreamClient) -> None:
+    """There is an idle connection."""
+    assert await read(await client.fetch("GET", "/", NO_FIELDS, b"")) == b"ok"
+
+
+async def test_it_goes_up_at_once_if_a_connection_is_idle(connector: Connector) -> None:
+    async with raw_upstream(replies(OK, OK)) as upstream:
+        client = UpstreamClient(rule(upstream.url), connector, Luck().chance())
+        assert client.begin_again(AGAIN) is None
+        await warmed(client)
+        call = client.begin_again(AGAIN)
+        assert call is not None
+        assert client.begin_again(AGAIN) is None
+        assert client.whole_answer(call) is None
+        await come(call)
+        answer = client.whole_answer(call)
+        assert answer is not None
+        assert answer.whole == b"ok"
+        assert client.whole_answer(call) is None
+        call.abort()  # nothing is left of it
+        assert upstream.accepted == 1
+        await connector.close()
+
+
+async def test_not_to_several_urls_nor_after_a_failure(connector: Connector) -> None:
+    async with raw_upstream(replies(OK, BUSY)) as upstream:
+        client = UpstreamClient(rule(upstream.url), connector, Luck().chance())
+        await warmed(client)
+        both = rule(upstream.url, upstream.url + "/b")
+        assert UpstreamClient(both, connector, Luck().chance()).begin_again(AGAIN) is None
+        await read(await client.fetch("GET", "/", NO_FIELDS, b""))
+        assert client.begin_again(AGAIN) is None
+        await connector.close()
+
+
+@pytest.mark.parametrize("came", [BUSY, FAULT])
+async def test_an_answer_to_try_again_is_left_to_be_tried_again(
+    connector: Connector, came: bytes
+) -> None:
+    luck, retry = Luck(), Retry(attempts=2, on_statuses=frozenset({500, 503}))
+    async with raw_upstream(replies(OK, came, OK)) as upstream:
+        client = UpstreamClient(rule(upstream.url, retry=retry), connector, luck.chance())
+        await warmed(client)
+        sent = client.begin_again(outgoing("GET", "/x", host(upstream), NO_FIELDS, b""))
+        assert sent is not None
+        await come(sent)
+        assert client.whole_answer(sent) is None
+        call = client.begin("GET", "/x", NO_FIELDS, b"", sent=sent)
+        assert await read(await client.answer(call)) == b"ok"
+        assert len(luck.pauses) == 1
+        await connector.close()
+
+
+async def test_what_would_be_sent_otherwise_now_is_given_up(connector: Connector) -> None:
+    async def left(connection: RawConnection) -> None:
+        await connection.head()
+        connection.send(OK)
+        await connection.head()
+        await connection.rest()
+
+    async with raw_upstream(left, replies(OK)) as upstream:
+        client = UpstreamClient(rule(upstream.url), connector, Luck().chance())
+        await warmed(client)
+        sent = client.begin_again(outgoing("GET", "/x", host(upstream), NO_FIELDS, b""))
+        assert sent is not None
+        call = client.begin("GET", "/y", NO_FIELDS, b"", sent=sent)
+        assert await read(await client.answer(call)) == b"ok"
+        await connector.close()
+
+
+def host(upstream: RawUpstream) -> str:
+    return upstream.url.removeprefix("http://")

@@ -131,3 +131,59 @@ async def test_an_answer_is_the_same_however_it_is_cut(
         assert wire.body_is_over
         wire.rest()
         assert wire.is_fit(careful=True)
+
+
+# -- being told instead of waiting
+
+
+async def told(wire: Wire, peer: socket.socket, *pieces: bytes) -> list[int]:
+    """After each piece, how often whoever listens was told."""
+    said, counts = list[bool](), []
+    wire.begin(has_answer_body=True)
+    wire.heard = lambda: said.append(True)
+    for piece in pieces:
+        peer.send(piece)
+        await settle()
+        counts.append(len(said))
+    return counts
+
+
+async def test_who_listens_is_told_once_a_head_is_here(ends: tuple[Lease, socket.socket]) -> None:
+    lease, peer = ends
+    whole = OK.replace(b": 0", b": 2") + b"ok"
+    assert await told(lease.wire, peer, whole[:9], whole[9:-1], whole[-1:]) == [0, 1, 1]
+    head = lease.wire.whole_head
+    assert head is not None
+    assert (head.status, lease.wire.take_head()) == (200, head)
+    assert lease.wire.whole_head is None
+
+
+@pytest.mark.parametrize(
+    "came",
+    [
+        OK.replace(b": 0", b": 2") + b"o",
+        OK.replace(b"Content-Length: 0\r\n", b""),
+        b"HTTP/1.1 103 Early\r\n\r\n" + OK,
+        b"HTTP/1.1 103 Early\r\n\r\n",
+        OK.replace(b": 0", b": x"),
+        b"nonsense\r\n\r\n",
+    ],
+)
+async def test_only_all_of_one_answer_is_whole(
+    ends: tuple[Lease, socket.socket], came: bytes
+) -> None:
+    lease, peer = ends
+    assert await told(lease.wire, peer, came) == [1]
+    assert lease.wire.whole_head is None
+
+
+async def test_who_listens_is_told_of_the_end_too(ends: tuple[Lease, socket.socket]) -> None:
+    lease, peer = ends
+    said: list[bool] = []
+    lease.wire.begin(has_answer_body=True)
+    lease.wire.heard = lambda: said.append(True)
+    peer.close()
+    await settle()
+    assert (len(said), lease.wire.whole_head) == (1, None)
+    with pytest.raises(UpstreamProtocolError):
+        lease.wire.take_head()

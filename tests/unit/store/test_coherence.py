@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.store.base import LOCAL, Fact, FactKind, JournalRecord, Record
+from proxy.store.base import LOCAL, RAISE_S, Fact, FactKind, JournalRecord, Record
 from proxy.store.coherence import Coherence
 from proxy.store.facts import Verdict
 from proxy.store.memory import MemoryStore
@@ -160,3 +160,20 @@ def test_without_a_shared_store_its_own_facts_are_all_there_are() -> None:
     assert coherence.undisputed(claim, first)
     coherence.note_local([FACT])
     assert not coherence.undisputed(claim, first)
+
+
+def test_what_is_forgotten_is_settled_when_its_marks_must_be_raised(clock: ManualClock) -> None:
+    memory = MemoryStore(max_size=1 << 20)
+    coherence = Coherence(memory, shared=True, max_lag=5.0, clock=clock, max_tags=1)
+    assert coherence.begin((10, 0), (), ())
+    assert coherence.follow(JournalRecord((11, 0), (10, 0), (FACT,)))
+    assert not coherence.has_forgotten_unsettled()
+    assert coherence.follow(JournalRecord((12, 0), (11, 0), (OTHERS,)))
+    settled = []
+    for _ in range(3):
+        coherence.touch(clock())
+        settled.append(not coherence.has_forgotten_unsettled())
+        clock.advance(RAISE_S + 0.1)
+    assert settled == [False, True, True]
+    assert coherence.begin((11, 0), [JournalRecord((12, 0), (11, 0), (FACT, OTHERS))], ())
+    assert coherence.has_forgotten_unsettled()

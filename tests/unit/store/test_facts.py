@@ -86,7 +86,9 @@ def test_a_fact_that_spares_is_forgotten_like_others() -> None:
     table = FactTable(max_tags=1)
     table.add(Fact(FactKind.TAG, "t", unless="a"), (9, 0))
     table.add(Fact(FactKind.TAG, "u"), (3, 0))
-    assert table.complete_since == (9, 0)
+    assert table.complete_since == table.forgotten == (9, 0)
+    table.reset((9, 0))
+    assert table.forgotten == START
 
 
 def test_not_even_all_of_what_is_spared_replaces_the_wide_facts() -> None:

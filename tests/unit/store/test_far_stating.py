@@ -9,7 +9,7 @@ import pytest
 
 from proxy.errors import StoreError
 from proxy.messages import START
-from proxy.store.base import Beat, Record, is_local
+from proxy.store.base import RAISE_S, Beat, Record, is_local
 from tests.support.clock import ManualClock
 from tests.support.sim_shared import Fate
 from tests.unit.store.party import KEY, TAG, Party
@@ -116,3 +116,17 @@ async def test_closing_gives_the_lease_back(clock: ManualClock) -> None:
     position = await two.state(TAG)
     await two.followed()
     await party.through(two, two.far.wait_for_all(position, 0.0, clock))
+
+
+@pytest.mark.parametrize(("taken", "acknowledged"), [(RAISE_S, True), (RAISE_S + 0.1, False)])
+async def test_a_fact_whose_marks_took_too_long_waits(
+    clock: ManualClock, taken: float, acknowledged: bool
+) -> None:
+    party = Party(clock)
+    one = await party.joins("one")
+    stating = party.begin(one.far.state([TAG]))
+    gate = await party.until(one, "confirm")
+    clock.advance(taken)
+    party.answer(gate)
+    assert (await stating is not None) is acknowledged
+    assert one.coherence.online is acknowledged

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from proxy.errors import StoreError
+from proxy.store.base import RAISE_S
 from tests.support.clock import ManualClock
 from tests.support.sim_shared import Fate
 from tests.unit.store.party import KEY, TAG, Party
@@ -93,3 +94,17 @@ async def test_a_round_that_did_not_come_to_the_end_is_no_contact(clock: ManualC
     await two.round()
     await two.round()
     assert two.coherence.trusted()
+
+
+async def test_what_waits_and_is_raised_too_late_waits_on(clock: ManualClock) -> None:
+    party = Party(clock)
+    one = await party.joins("one")
+    one.coherence.go_offline()
+    one.follower.pending.add([TAG])
+    joining = party.begin(one.follower.step())
+    held = await party.until(one, "confirm")
+    clock.advance(RAISE_S + 0.1)
+    party.answer(held)
+    with pytest.raises(StoreError):
+        await joining
+    assert (one.coherence.online, len(one.follower.pending)) == (False, 1)

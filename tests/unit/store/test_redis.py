@@ -79,6 +79,17 @@ async def test_without_its_journal_nothing_is_appended_reached_or_beaten(both: B
     assert keys(server, "larder:*:journal") == []
 
 
+async def test_a_tail_that_was_trimmed_is_no_tail(both: Both) -> None:
+    server, store = both
+    first, last = await store.append([]), await store.append([])
+    (journal,) = keys(server, "larder:*:journal")
+    assert [record.position for record in await store.tail(60)][1:] == [first, last]
+    server.ask("XTRIM", journal, "MAXLEN", "2")
+    with pytest.raises(JournalLostError):
+        await store.tail(60)
+    assert await store.tail(-60) == (), "all of it is older"
+
+
 async def test_many_look_ups_at_once_share_the_connections(both: Both) -> None:
     _, store = both
     now = time.time()

@@ -90,6 +90,15 @@ def test_the_tail_begins_with_the_first_of_its_time(db: sqlite3.Connection) -> N
     assert journal.since(db, 99.0) == ()
 
 
+def test_a_tail_that_was_trimmed_is_no_tail(db: sqlite3.Connection) -> None:
+    journal.begin(db, START, 0.0)
+    positions = [journal.append(db, [], START, at) for at in (10.0, 20.0, 30.0)]
+    db.execute("DELETE FROM journal WHERE position < ?", (positions[1][1],))
+    assert [record.position for record in journal.since(db, 25.0)] == positions[2:]
+    with pytest.raises(JournalLostError):
+        journal.since(db, 20.0)
+
+
 def test_a_record_nobody_can_read_is_a_purge_of_all(db: sqlite3.Connection) -> None:
     journal.begin(db, START, 0.0)
     position = journal.append(db, [TAG], START, 0.0)
