@@ -206,7 +206,7 @@ class Relays:
             return
         folded = self._folding.fold(data)
         place = peer, folded
-        if place in self._table or not self._sightings.before(folded):
+        if place in self._table or not self._sightings.before(peer.encode() + b"\n" + folded):
             return
         way = way_of(data, folded, up)
         if way is not None and self._folding.heeds(way.named):

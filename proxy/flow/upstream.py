@@ -17,7 +17,7 @@ from typing import Final
 
 from proxy.errors import ClientError, UpstreamConnectError, UpstreamError
 from proxy.fields import NO_FIELDS, Fields
-from proxy.flow.answer_head import Head
+from proxy.flow.answer_head import Head, problem_of
 from proxy.flow.balance import FAILURE_STATUSES, Balancer, BreakerState, CircuitBreaker, Target
 from proxy.flow.connection import Connector, Lease
 from proxy.flow.limits import Limits
@@ -210,7 +210,7 @@ class UpstreamClient:
     def whole_answer(self, call: Call) -> Answer | None:
         """The answer to what was begun, if it is all there and `answer` would not try again."""
         head = call.whole_head
-        status = 0 if head is None else head.status
+        status = 0 if head is None or problem_of(head, may_switch=False) else head.status
         if call.channel is None or status < 200:
             return None
         if status in FAILURE_STATUSES or status in self._upstream.retry.on_statuses:

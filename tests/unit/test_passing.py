@@ -150,3 +150,13 @@ async def test_an_upstream_that_says_nothing_is_a_timeout_and_opens_the_breaker(
         records = [await proxy.record(number) for number in (2, 3)]
     assert (late.status, refused.status) == (504, 503)
     assert [r.reason for r in records] == [Refusal.UPSTREAM_TIMEOUT, Refusal.BREAKER_OPEN]
+
+
+async def test_a_whole_answer_that_is_none_is_a_502(origin: Origin, clock: ManualClock) -> None:
+    odd = answer(b"", status=304, fields=[("Transfer-Encoding", "gzip")])
+    origin.reply(answer(b"abc"), odd)
+    async with small_proxy(RULES, origin, clock) as proxy, Client(proxy.url) as client:
+        await warm(client)
+        told = await client.get("/db/off")
+        assert told.status == 502
+        assert (await proxy.record(2)).reason is Refusal.UPSTREAM_BROKEN
