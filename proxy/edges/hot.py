@@ -12,7 +12,6 @@ import math
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Self
 
 from proxy.caching.dates import format_http_date
@@ -44,8 +43,6 @@ _DAY_S: Final = 86_400.0
 
 _TINY_S: Final = 1e-6
 """What adding seconds to an epoch may lose: a head is made anew that much earlier."""
-
-_date: Final = lru_cache(maxsize=8)(format_http_date)
 
 
 class Held(weakref.ref[Slot]):
@@ -79,7 +76,7 @@ class Form:
 
     def at(self, now: float, age: float, ttl: float) -> bytes:
         """The head as it is at `now`."""
-        date = _date(now // 1).encode() if self.own_date else b""
+        date = format_http_date(now).encode() if self.own_date else b""
         return self.template % {b"age": int(age), b"ttl": math.floor(ttl), b"date": date}
 
 

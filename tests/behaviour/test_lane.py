@@ -24,7 +24,7 @@ from tests.support.answers import Answer as Scripted
 from tests.support.answers import answer
 from tests.support.build import FieldLines
 from tests.support.clock import ManualClock
-from tests.support.http import Answer, Connection, request_bytes
+from tests.support.http import Connection, asked, request_bytes
 from tests.support.larder import Larder, StartLarder, rules_text, serving, until, x_cache
 from tests.support.origin import Origin, Received
 from tests.support.redis_server import RedisServer
@@ -40,18 +40,6 @@ LARGE = b"x" * (200 << 10)
 def told(proxy: Larder) -> int:
     """How many requests the lane has answered."""
     return proxy.app.readings().lane.hits
-
-
-async def asked(
-    client: Connection, times: int = 1, target: str = "/db/a", fields: FieldLines = ()
-) -> Answer:
-    """The last answer to so many equal requests, one after the other."""
-    last = None
-    for _ in range(times):
-        await client.ask("GET", target, fields)
-        last = await client.answer()
-    assert last is not None
-    return last
 
 
 @asynccontextmanager

@@ -28,7 +28,7 @@ from tests.support.answers import Close, Hold, Send, answer
 from tests.support.behind import settled
 from tests.support.build import FieldLines
 from tests.support.clock import NOW, ManualClock
-from tests.support.http import Answer, Connection, request_bytes
+from tests.support.http import Connection, asked, request_bytes
 from tests.support.larder import Larder, StartLarder, rules_text, serving, together, until, x_cache
 from tests.support.origin import Origin, Received
 
@@ -47,18 +47,6 @@ def relayed(proxy: Larder) -> int:
 def numbered(origin: Origin, *fields: tuple[str, str]) -> None:
     """Every answer of the origin is another."""
     origin.handler = lambda _: answer(f"answer {len(origin.requests)}", fields=fields)
-
-
-async def asked(
-    client: Connection, times: int = 1, target: str = "/db/a", fields: FieldLines = ()
-) -> Answer:
-    """The last answer to so many equal requests, one after the other."""
-    last = None
-    for _ in range(times):
-        await client.ask("GET", target, fields)
-        last = await client.answer()
-    assert last is not None
-    return last
 
 
 @asynccontextmanager

@@ -197,6 +197,18 @@ def request_bytes(method: str, target: str, fields: FieldLines = (), body: objec
     )
 
 
+async def asked(
+    client: Connection, times: int = 1, target: str = "/db/a", fields: FieldLines = ()
+) -> Answer:
+    """The last answer to so many equal requests, one after the other."""
+    last = None
+    for _ in range(times):
+        await client.ask("GET", target, fields)
+        last = await client.answer()
+    assert last is not None
+    return last
+
+
 def _has_body(head: Answer, method: str) -> bool:
     return method != "HEAD" and head.status not in (101, 204, 304)
 
