@@ -30,8 +30,9 @@ OF_HTTP: Final = frozenset(
         *("if-modified-since", "if-unmodified-since"),
         *("authorization", "cookie", "content-type", "content-encoding"),
         *("origin", "access-control-request-method", "access-control-request-headers"),
-        # The parser refuses requests with two of these, and those of an old WebSocket.
-        *("content-location", "content-range", "etag", "server", "user-agent"),
+        # The parser refuses requests with two of these, which hardly any client sends (of
+        # User-Agent, which most send, edges/folding.py knows it), and those of an old WebSocket.
+        *("content-location", "content-range", "etag", "server"),
         "sec-websocket-key1",
     }
 )

@@ -33,6 +33,8 @@ def test_credentials_and_sessions_wherever_they_are() -> None:
     assert names >= OF_HTTP
 
 
-@pytest.mark.parametrize("name", ["traceparent", "x-request-id", "accept", "accept-encoding"])
+@pytest.mark.parametrize(
+    "name", ["traceparent", "x-request-id", "accept", "accept-encoding", "user-agent"]
+)
 def test_what_only_tells_requests_apart_is_not(name: str) -> None:
     assert name not in heeded(route_config("ttl: 1m").router)
