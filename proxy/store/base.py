@@ -19,6 +19,7 @@ from proxy.messages import START, Position, Stored
 from proxy.outcomes import Tier
 from proxy.store.entry_info import EntryInfo
 from proxy.store.notes import Notes
+from proxy.store.told import Told
 
 EVERYTHING: Final = "*"
 """The tag that every stored response carries: to invalidate it is to purge all."""
@@ -88,13 +89,18 @@ class Mark:
     sparing: Sparing | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Record:
-    """An entry as a store holds it: with the generations of its tags' marks, in order."""
+    """An entry as a store holds it: with the generations of its tags' marks, in order.
+
+    `head`: of one that was read, the bytes before its body; equal ones say the same but for that.
+    Nobody changes one; it is not frozen because a look-up should cost little.
+    """
 
     entry: Stored
     generations: tuple[int, ...] = ()
     epoch: str = ""
+    head: bytes = field(default=b"", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +234,12 @@ class SharedStore(Store, Protocol):
 
     async def marks(self, tags: Sequence[str]) -> tuple[Mark | None, ...]:
         """The marks as they are; None where one is missing."""
+
+    def seek(self, key: bytes, told: Told[Record | None]) -> bool:
+        """As `get`, but told; False if that has to be awaited, and then nobody is told."""
+
+    def seek_marks(self, tags: Sequence[str], told: Told[tuple[Mark | None, ...]]) -> bool:
+        """As `marks`, likewise."""
 
     async def beat(self, beat: Beat) -> Position:
         """Renew this instance's lease; the journal's end. JournalLostError if it was replaced."""

@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from proxy.errors import StoreError
@@ -40,9 +41,11 @@ from proxy.store.housekeeping import reclaiming, sweeping
 from proxy.store.journal import Follower
 from proxy.store.memory import MemoryStore, Slot
 from proxy.store.memory_notes import MemoryNotes
-from proxy.store.newness import is_newer, is_over
+from proxy.store.newness import chosen, is_over
 from proxy.store.notes import Notes
 from proxy.store.pending import Pending
+from proxy.store.seeking import Fetched, Heard
+from proxy.store.told import awaited
 from proxy.store.writer import WriteBehind
 
 WAIT_S: Final = 10.0
@@ -96,7 +99,7 @@ class Cache:
                 clock=clock,
                 pending=Pending(file=fact_file),
             )
-            self._far = Far(shared, self._coherence, guard, follower)
+            self._far = Far(shared, self._coherence, guard, follower, spawn)
             self._writes = WriteBehind(self._far.write, spawn)
 
     @property
@@ -135,20 +138,25 @@ class Cache:
 
         It is asked for what is stale here, too: another instance may have renewed it.
         """
+        return await awaited(partial(self.seek, key, now))
+
+    def seek(self, key: bytes, now: float, told: Heard) -> None:
+        """The same, told once: before this returns, or in a later turn of the loop.
+
+        There is nothing to cancel: who has lost interest does nothing when told. Raises nothing.
+        """
         found = self.peek(key, now)
         if self._far is None or (found is not None and not is_over(found, now)):
-            return found or NotServed.ABSENT
-        fetched = await self._far.find(key)
-        held = self.peek(key, now)  # 1. The read begins.  2. A newer answer is kept.  3. It ends.
-        if isinstance(fetched, NotServed):
-            return held or fetched
-        if fetched.found.entry.expires_at <= now:
-            return held or NotServed.ABSENT
-        if held is not None and not is_newer(fetched.found.entry, held.entry):
-            return held
-        if fetched.keep:
-            self._memory.place(key, fetched.record, soft=fetched.found.soft)
-        return fetched.found
+            told(found or NotServed.ABSENT)
+        else:
+            self._far.seek(key, partial(self._fetched, key, now, told))
+
+    def _fetched(self, key: bytes, now: float, told: Heard, fetched: Found | NotServed) -> None:
+        # 1. The read begins.  2. A newer answer is kept.  3. It ends.
+        found = chosen(self.peek(key, now), fetched, now)
+        if found is fetched and isinstance(fetched, Fetched) and fetched.keep:
+            self._memory.place(key, fetched.record, soft=fetched.soft)
+        told(found)
 
     def keep(self, key: bytes, entry: Stored, now: float) -> NotStored | None:
         """Store: in memory at once, in the shared store behind. None: at least one takes it."""

@@ -23,7 +23,17 @@ from proxy.messages import Alias, Stored, StoredResponse
 from proxy.outcomes import Tier
 from proxy.store.base import EVERYTHING, Fact, FactKind, Record
 from proxy.store.entry_info import EntryInfo
-from proxy.store.heads import Head, as_bytes, as_text, entry_of, head_of, text_in, text_out
+from proxy.store.heads import (
+    Head,
+    as_bytes,
+    as_text,
+    entry_of,
+    head_of,
+    text_in,
+    text_out,
+    with_body,
+)
+from proxy.store.known_heads import KnownHead, KnownHeads
 
 MAGIC: Final = b"LRDR"
 VERSION: Final = 3
@@ -71,6 +81,7 @@ class Codec:
     _unpacker: zstandard.ZstdDecompressor = field(
         default_factory=zstandard.ZstdDecompressor, init=False, compare=False
     )
+    _known: KnownHeads = field(default_factory=KnownHeads, init=False, compare=False)
 
     def encode(self, record: Record) -> bytes:
         """The bytes of a record."""
@@ -84,14 +95,30 @@ class Codec:
 
     def decode(self, data: bytes) -> Record:
         """The record in `data`; CorruptEntryError if it is not one whole record."""
-        flags, start, head = _read_head(data)
-        packed = memoryview(data)[start:]
-        if head.body_bytes > self.max_body:
-            raise CorruptEntryError(f"a stored body claims {head.body_bytes} bytes")
-        body = self._unpack(packed, head.body_bytes) if flags & _ZSTD else bytes(packed)
+        head = self._known.of(data) or self._read(data)
+        body = data[len(head.raw) :]
+        if head.packed:
+            body = self._unpack(body, head.body_bytes)
         if len(body) != head.body_bytes or zlib.crc32(body) != head.body_crc:
             raise CorruptEntryError("a stored body is not the one that was written")
-        return Record(entry_of(head, body), head.generations, head.epoch)
+        return Record(with_body(head.entry, body), head.generations, head.epoch, head.raw)
+
+    def _read(self, data: bytes) -> KnownHead:
+        """The head of `data`, known from now on."""
+        flags, start, read = _read_head(data)
+        if read.body_bytes > self.max_body:
+            raise CorruptEntryError(f"a stored body claims {read.body_bytes} bytes")
+        head = KnownHead(
+            raw=data[:start],
+            packed=bool(flags & _ZSTD),
+            body_bytes=read.body_bytes,
+            body_crc=read.body_crc,
+            entry=entry_of(read, b""),
+            generations=read.generations,
+            epoch=read.epoch,
+        )
+        self._known.add(head)
+        return head
 
     def _pack(self, body: bytes) -> bytes | None:
         if not self.compress or len(body) < _WORTH_COMPRESSING:
@@ -99,7 +126,7 @@ class Codec:
         packed = self._packer.compress(body)
         return packed if len(packed) < len(body) else None
 
-    def _unpack(self, packed: memoryview, length: int) -> bytes:
+    def _unpack(self, packed: bytes, length: int) -> bytes:
         try:
             return self._unpacker.decompress(packed, max_output_size=max(length, 1))
         except zstandard.ZstdError as error:

@@ -75,7 +75,8 @@ class Coherence:
 
     def judge(self, entry: Stored | EntryInfo) -> Verdict:
         """By all facts known here; DEAD wins over everything else."""
-        return worse(self._table.judge(entry), self._local.judge(entry))
+        verdict = self._table.judge(entry)
+        return worse(verdict, self._local.judge(entry)) if self._has_local_facts else verdict
 
     def proves(self, born: Position) -> bool:
         """Whether the facts known here are all there are up to this instance's place."""

@@ -14,9 +14,10 @@ import hashlib
 import logging
 import math
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -25,6 +26,7 @@ from proxy.errors import StoreError
 from proxy.store import codec
 from proxy.store.base import EVERYTHING, Clock, Fact, FactKind, Spawn
 from proxy.store.cache import Cache
+from proxy.store.keeping import Keeping
 from proxy.store.kept_file import KeptFile
 from proxy.store.notes import MAX_VALUE_BYTES
 
@@ -91,7 +93,7 @@ class Delayed:
         self._own: dict[str, Due] = {}
         self._untaken: dict[str, Due] = {}
         self._stated: set[str] = set()
-        self._disk = _Disk(file)
+        self._disk = _Disk(file, self._untaken)
         self._looked = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -130,7 +132,7 @@ class Delayed:
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_TRY_S):
                 await self._pass_on()
-        kept = await self._disk.keep(self._untaken.values())
+        kept = await self._disk.keep()
         await self._disk.close()
         lost = 0 if kept else len(self._untaken)
         if lost:
@@ -154,7 +156,7 @@ class Delayed:
             self._own.pop(key, None)
             if self._untaken.pop(key, None) is not None:
                 self._disk.changed()
-        await self._disk.keep(self._untaken.values())
+        await self._disk.keep()
         # One whose note cannot be removed is not stated again and again.
         self._stated = await self._remove(due)
 
@@ -176,7 +178,7 @@ class Delayed:
                 break
             if self._untaken.pop(key, None) is not None:
                 self._disk.changed()
-        await self._disk.keep(self._untaken.values())
+        await self._disk.keep()
 
     async def _listed(self, now: float) -> dict[str, Due]:
         """What of the notes is due; nothing while the store is out of reach."""
@@ -225,16 +227,12 @@ def _fitting(facts: Sequence[Fact]) -> Iterator[tuple[Fact, ...]]:
 class _Disk:
     """What the store has not taken, in a file; without one nothing is kept."""
 
-    def __init__(self, file: KeptFile | None) -> None:
+    def __init__(self, file: KeptFile | None, untaken: Mapping[str, Due]) -> None:
         self._file = file
-        self._version = 0
-        self._kept = 0
-        self._writing = asyncio.Lock()
-        self._failing = False
-
-    def changed(self) -> None:
-        """What waits is no longer what is kept."""
-        self._version += 1
+        self._untaken = untaken
+        write = None if file is None else partial(_write, file)
+        self._keeping: Keeping[list[bytes]] = Keeping(write, "delayed invalidations")
+        self.changed = self._keeping.changed
 
     async def adopt(self) -> list[Due]:
         """What processes before this one left; OSError, MsgspecError if that cannot be read."""
@@ -243,33 +241,15 @@ class _Disk:
         pages = await asyncio.to_thread(self._file.adopt)
         return [decode(value) for page in pages for value in _pages.decode(page)]
 
-    async def keep(self, waiting: Iterable[Due]) -> bool:
-        """Once the disk has all of `waiting`, as it is when it is written; False if it fails."""
-        if self._file is None:
-            return not tuple(waiting)
-        wanted = self._version
-        async with self._writing:
-            if self._kept < wanted:
-                version, values = self._version, [each.encode() for each in waiting]
-                data = msgspec.msgpack.encode(values) if values else b""
-                try:
-                    await asyncio.to_thread(self._file.write, data, version)
-                except OSError as error:
-                    self._report(error)
-                else:
-                    self._kept, self._failing = version, False
-            return self._kept >= wanted
+    async def keep(self) -> bool:
+        """Once the disk has all of it, as it is when it is written; False if it fails."""
+        return await self._keeping.keep(lambda: [due.encode() for due in self._untaken.values()])
 
     async def close(self) -> None:
         """Let the next process take over what is there."""
         if self._file is not None:
             await asyncio.to_thread(self._file.close)
 
-    def _report(self, error: OSError) -> None:
-        if not self._failing:
-            _log.error(
-                "delayed invalidations that wait for the shared store cannot be kept on the disk "
-                "and would be lost if the process ended: %s",
-                error,
-            )
-        self._failing = True
+
+def _write(file: KeptFile, values: list[bytes], version: int) -> None:
+    file.write(msgspec.msgpack.encode(values) if values else b"", version)

@@ -116,7 +116,7 @@ class FactTable:
         """By the facts in the table alone; whether they are all is `proves`."""
         born = entry.born
         verdict = Verdict.ALIVE
-        if not self._tags.keys().isdisjoint(entry.tags):
+        if self._tags and not self._tags.keys().isdisjoint(entry.tags):
             for latest in filter(None, map(self._tags.get, entry.tags)):
                 verdict = worse(verdict, latest.verdict(entry))
         for fact, position in self._wide.items():
@@ -148,7 +148,7 @@ def kills_all(fact: Fact) -> bool:
 
 def worse(one: Verdict, other: Verdict) -> Verdict:
     """The graver of two."""
-    return max(one, other)
+    return max(other, one)
 
 
 def judge_by_marks(

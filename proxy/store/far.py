@@ -10,25 +10,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
-from proxy.errors import CorruptEntryError, StoreError
-from proxy.messages import START, Position, Stored
-from proxy.outcomes import NotServed, Tier
+from proxy.errors import StoreError
+from proxy.messages import Position, Stored
+from proxy.outcomes import NotServed
 from proxy.store.base import (
     Clock,
     Fact,
-    Found,
     JournalLostError,
     Record,
     SharedStore,
+    Spawn,
     is_local,
 )
 from proxy.store.coherence import Coherence
 from proxy.store.facts import Verdict, judge_by_marks, worse
 from proxy.store.guard import Guard
 from proxy.store.journal import Follower
+from proxy.store.seeking import Heard, LookUp, Seeking
 
 _FOLLOW_S: Final = 2.0
 """How long a write waits for its instance to follow up to it before it is given up."""
@@ -42,77 +42,32 @@ Job = tuple[bytes, Stored | None]
 Proven = list[tuple[bytes, Record]]
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """What the shared store had; `keep`: memory may have it too, where later facts find it."""
-
-    found: Found
-    record: Record
-    keep: bool
-
-
 class Far:
     """One instance's judged view of `shared`."""
 
     def __init__(
-        self, shared: SharedStore, coherence: Coherence, guard: Guard, follower: Follower
+        self,
+        shared: SharedStore,
+        coherence: Coherence,
+        guard: Guard,
+        follower: Follower,
+        spawn: Spawn,
     ) -> None:
         self.shared = shared
+        self._seeking = Seeking(shared, coherence, guard, spawn)
         self.follower = follower
         self._coherence = coherence
         self._guard = guard
 
-    async def find(self, key: bytes) -> Fetched | NotServed:
-        """What is under `key` and provably alive."""
+    def seek(self, key: bytes, told: Heard) -> None:
+        """What is under `key` and provably alive; told once, at once or later. Raises nothing."""
         coherence = self._coherence
         if not coherence.online:
-            return NotServed.STORE_DOWN
-        if not coherence.trusted():
-            return NotServed.UNPROVEN
-        losses, place = coherence.losses, coherence.place or START
-        try:
-            record = await self._guard.run("get", lambda: self.shared.get(key))
-            if record is None:
-                return NotServed.ABSENT
-            verdict = await self._by_marks(record)
-        except CorruptEntryError:
-            return NotServed.CORRUPT
-        except StoreError:
-            return NotServed.STORE_DOWN
-        return self._accept(record, verdict, losses, place)
-
-    def _accept(
-        self, record: Record, verdict: Verdict | None, losses: int, place: Position
-    ) -> Fetched | NotServed:
-        """Judge again, after the last await: facts from now on find the entry in memory.
-
-        The facts up to `place` are in the marks that were read since, or in the table;
-        those after it, as far as they were followed, must all be in the table.
-        """
-        coherence, entry = self._coherence, record.entry
-        if verdict is None:
-            return NotServed.UNPROVEN
-        verdict = worse(verdict, coherence.judge(entry))
-        if verdict is Verdict.DEAD:
-            return NotServed.INVALIDATED
-        complete = coherence.proves(entry.born) or coherence.complete_after(place)
-        if losses != coherence.losses or not coherence.trusted() or not complete:
-            return NotServed.UNPROVEN
-        found = Found(entry, Tier.SHARED, verdict is Verdict.SOFT)
-        return Fetched(found, record, keep=coherence.online)
-
-    async def _by_marks(self, record: Record) -> Verdict | None:
-        """By its tags' marks, if not all facts since it was born are at hand to judge it by.
-
-        None: of those that are not, some may not have come to the marks yet either.
-        """
-        entry, coherence = record.entry, self._coherence
-        if coherence.proves(entry.born) or coherence.judge(entry) is Verdict.DEAD:
-            return Verdict.ALIVE
-        if coherence.has_forgotten_unsettled():
-            return None
-        marks = await self._guard.run("marks", lambda: self.shared.marks(entry.tags))
-        return judge_by_marks(entry, record.generations, marks)
+            told(NotServed.STORE_DOWN)
+        elif not coherence.trusted():
+            told(NotServed.UNPROVEN)
+        else:
+            LookUp(self._seeking, told).begin(key)
 
     async def write(self, jobs: Sequence[Job]) -> int:
         """Store entries that are still alive, delete where there is none; how many were dropped.

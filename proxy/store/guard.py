@@ -8,7 +8,7 @@ of a working store, not failures.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from proxy.errors import CorruptEntryError, StoreError
 from proxy.outcomes import Tier
@@ -18,6 +18,9 @@ from proxy.store.breaker import Breaker
 Value = TypeVar("Value")
 OnOperation = Callable[[Tier, str, str, float], None]
 """Told of each operation: tier, operation, result, seconds."""
+
+_ABANDONED: Final[object] = object()
+"""What came of an operation that was given up."""
 
 
 def ignore(_tier: Tier, _op: str, _result: str, _seconds: float) -> None:
@@ -43,25 +46,45 @@ class Guard:
 
         Who insists calls all the same: looking up in vain is nothing, an invalidation is not.
         """
-        breaker = self._breaker
-        allowed = breaker.allows()
+        allowed = self._breaker.allows()
         if not allowed and not insist:
             self._on_operation(Tier.SHARED, op, "refused", 0.0)
             raise BreakerOpenError("the shared store failed too often and is left alone")
-        started, result, report = self._clock(), "abandoned", breaker.abandoned
+        began, outcome = self._clock(), _ABANDONED
         try:
             value = await call()
-            result, report = "miss" if value is None and op == "get" else "ok", breaker.succeeded
-        except (CorruptEntryError, JournalLostError):
-            result, report = "corrupt", breaker.succeeded
-            raise
+            outcome = value
         except StoreError as error:
-            result, report = "error", breaker.failed
-            if isinstance(error, StoreTimeoutError):
-                result = "timeout"
+            outcome = error
             raise
         finally:
-            self._on_operation(Tier.SHARED, op, result, self._clock() - started)
+            report = self._count(op, outcome, began)
             if allowed:
                 report()
         return value
+
+    def begin(self, op: str) -> float | None:
+        """When it begins, for who tells `end` what came of it; None while the breaker is open."""
+        if self._breaker.allows():
+            return self._clock()
+        self._on_operation(Tier.SHARED, op, "refused", 0.0)
+        return None
+
+    def end(self, op: str, outcome: object, began: float) -> None:
+        """An operation came to this value, or this error."""
+        self._count(op, outcome, began)()
+
+    def _count(self, op: str, outcome: object, began: float) -> Callable[[], None]:
+        """Tell who counts; returns what to tell the breaker."""
+        breaker = self._breaker
+        if outcome is _ABANDONED:
+            result, report = "abandoned", breaker.abandoned
+        elif not isinstance(outcome, Exception):
+            result, report = "miss" if outcome is None and op == "get" else "ok", breaker.succeeded
+        elif isinstance(outcome, CorruptEntryError | JournalLostError):
+            result, report = "corrupt", breaker.succeeded
+        else:
+            result = "timeout" if isinstance(outcome, StoreTimeoutError) else "error"
+            report = breaker.failed if isinstance(outcome, StoreError) else breaker.abandoned
+        self._on_operation(Tier.SHARED, op, result, self._clock() - began)
+        return report

@@ -174,6 +174,18 @@ def entry_of(head: Head[str], body: bytes) -> Stored:
     return _answer(head, body)
 
 
+def with_body(entry: Stored, body: bytes) -> Stored:
+    """The same with this body, if it is an answer; all else is shared."""
+    if not isinstance(entry, StoredResponse):
+        return entry
+    made = object.__new__(StoredResponse)
+    made.lay(entry.common, entry.seldom, entry.own_tags)
+    made.fields, made.body, made.born = entry.fields, body, entry.born
+    made.request_time, made.response_time = entry.request_time, entry.response_time
+    made.initial_age, made.lifetime = entry.initial_age, entry.lifetime
+    return made
+
+
 def _answer(head: Head[str], body: bytes) -> StoredResponse:
     return StoredResponse(
         status=head.status,

@@ -41,16 +41,6 @@ class Slot(Found):
         self.lasts = lasts
         self.size = size
 
-    @property
-    def found(self) -> Found:
-        """What a look-up finds."""
-        return self
-
-    @property
-    def expires_at(self) -> float:
-        """From then on it is of no use."""
-        return self.entry.expires_at
-
 
 class _Sweeping:
     """An invalidation whose entries are still being removed: until then it is asked each time."""

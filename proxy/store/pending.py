@@ -13,6 +13,7 @@ from typing import Final
 
 from proxy.store.base import EVERYTHING, Fact, FactKind
 from proxy.store.fact_file import FactFile
+from proxy.store.keeping import Keeping
 
 MAX_PENDING: Final = 10_000
 
@@ -32,15 +33,14 @@ class Pending:
         self._file = file
         self._facts: dict[Fact, int] = {}
         self._stated = 0
-        self._version = 0
-        self._kept = 0
-        self._writing = asyncio.Lock()
-        self._failing = False
+        write = None if file is None else file.write
+        self._disk: Keeping[tuple[Fact, ...]] = Keeping(write, "invalidations")
 
     def add(self, facts: Iterable[Fact]) -> None:
         """Queue them; one that waits already takes no more room."""
         for fact in facts:
-            self._version += fact not in self._facts
+            if fact not in self._facts:
+                self._disk.changed()
             self._stated += 1
             self._facts[fact] = self._stated
         if len(self._facts) > self._limit:
@@ -55,7 +55,7 @@ class Pending:
         for fact, stated in snapshot.items():
             if self._facts.get(fact) == stated:
                 del self._facts[fact]
-                self._version += 1
+                self._disk.changed()
 
     def __len__(self) -> int:
         return len(self._facts)
@@ -82,19 +82,7 @@ class Pending:
 
     async def kept(self) -> bool:
         """Once the disk has all that waits now; False if it does not take it. Shares writes."""
-        if self._file is None:
-            return not self._facts
-        wanted = self._version
-        async with self._writing:
-            if self._kept < wanted:
-                facts, version = tuple(self._facts), self._version
-                try:
-                    await asyncio.to_thread(self._file.write, facts, version)
-                except OSError as error:
-                    self._report(error)
-                else:
-                    self._kept, self._failing = version, False
-            return self._kept >= wanted
+        return await self._disk.keep(lambda: tuple(self._facts))
 
     async def close(self) -> int:
         """Let the next process have them; how many are lost, because no disk took them."""
@@ -115,12 +103,3 @@ class Pending:
                 waiting,
             )
         return 0 if kept else waiting
-
-    def _report(self, error: OSError) -> None:
-        if not self._failing:
-            _log.error(
-                "invalidations that wait for the shared store cannot be kept on the disk and would "
-                "be lost if the process ended: %s",
-                error,
-            )
-        self._failing = True

@@ -16,6 +16,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from proxy.errors import StoreError
@@ -39,12 +40,8 @@ from proxy.store.base import (
 from proxy.store.entry_info import EntryInfo
 from proxy.store.facts import kills_all
 from proxy.store.notes import Notes
-from proxy.store.redis_link import (
-    Link,
-    check_version,
-    parse_info,
-    translated,
-)
+from proxy.store.redis_line import Command
+from proxy.store.redis_link import Link, check_version, parse_info, translated
 from proxy.store.redis_notes import RedisNotes
 from proxy.store.redis_words import (
     EPOCH,
@@ -54,11 +51,13 @@ from proxy.store.redis_words import (
     key_of,
     mark_in,
     mark_key,
+    marks_in,
     position_in,
     records_in,
     stream_in,
     text_of,
 )
+from proxy.store.told import Told, tell_made
 
 JOURNAL_S: Final = 3600
 JOURNAL_RECORDS: Final = 1_000_000
@@ -101,8 +100,14 @@ class RedisStore:
 
     async def get(self, key: bytes) -> Record | None:
         """The record under `key`; Redis itself drops what has expired."""
-        (data,) = await self._link.ask((b"GET", self._entry(key)))
-        return None if data is None else self._codec.decode(data)
+        return self._record(await self._link.ask((b"GET", self._entry(key))))
+
+    def seek(self, key: bytes, told: Told[Record | None]) -> bool:
+        """The same, told; False if no connection is there."""
+        return self._link.seek(partial(tell_made, told, self._record), (b"GET", self._entry(key)))
+
+    def _record(self, answers: list[Any]) -> Record | None:
+        return None if answers[0] is None else self._codec.decode(answers[0])
 
     async def put(self, key: bytes, record: Record) -> None:
         """Keep `record` until it expires."""
@@ -152,14 +157,10 @@ class RedisStore:
         journal = self._key("journal")
         # A write can wait: if this fails, the others serve stale answers until it is made good.
         async with translated(self._patience_s):
+            limits, pool = (JOURNAL_S, JOURNAL_RECORDS), self._link.pool
+            at_least = text_of(floor)
             id_ = await redis_epoch.evaluate(
-                self._link.pool,
-                redis_scripts.APPEND,
-                journal,
-                payload,
-                text_of(floor),
-                JOURNAL_S,
-                JOURNAL_RECORDS,
+                pool, redis_scripts.APPEND, journal, payload, at_least, *limits
             )
         if not id_:
             raise JournalLostError("the journal is no longer there")
@@ -237,8 +238,14 @@ class RedisStore:
 
     async def marks(self, tags: Sequence[str]) -> tuple[Mark | None, ...]:
         """The marks as they are."""
-        found = await self._link.ask(*[(b"GET", self._mark(tag)) for tag in tags])
-        return tuple(None if mark is None else mark_in(mark) for mark in found)
+        return marks_in(await self._link.ask(*self._reading(tags)))
+
+    def seek_marks(self, tags: Sequence[str], told: Told[tuple[Mark | None, ...]]) -> bool:
+        """The same, told; False if no connection is there."""
+        return self._link.seek(partial(tell_made, told, marks_in), *self._reading(tags))
+
+    def _reading(self, tags: Sequence[str]) -> list[Command]:
+        return [(b"GET", self._mark(tag)) for tag in tags]
 
     # -- leases
 

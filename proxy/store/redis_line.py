@@ -1,9 +1,9 @@
 """Lines: connections that many ask at once, each turn of the loop in one write.
 
 What is asked in one turn goes out together, and answers come back in order, so a look-up
-costs a future and its share of two system calls; no task, timer or lock of its own. Knows
-nothing of what is asked, nor of how a connection is made (redis_link.py). Invariants: every
-future is settled, by its answers, its deadline or the line's end; an answer nobody waits for
+costs a callback and its share of two system calls; no task, timer or lock of its own. Knows
+nothing of what is asked, nor of how a connection is made (redis_link.py). Invariants: who asks
+is told once, of the answers, the deadline or the line's end; an answer nobody waits for
 any more is read and dropped, never given to the next.
 """
 
@@ -21,9 +21,11 @@ from redis.exceptions import ResponseError
 
 from proxy.errors import StoreError
 from proxy.store.base import StoreTimeoutError
+from proxy.store.told import Told, nobody, tell
 
 Command = tuple[Any, ...]
-Answers = asyncio.Future[list[Any]]
+Answers = Told[list[Any]]
+"""Told of the answers to commands in a row; once all were read, RefusedError if one is an error."""
 
 _NO_MORE: Final = object()
 _GRACE_S: Final = 0.001
@@ -55,6 +57,7 @@ class Line(asyncio.Protocol):
         self._asked: deque[tuple[Answers, int, float]] = deque()
         self._answers: list[Any] = []
         self._unsent: list[bytes] = []
+        self._until = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._heard = False
         self._ended = False
@@ -73,17 +76,16 @@ class Line(asyncio.Protocol):
         """How many wait for answers."""
         return len(self._asked)
 
-    def ask(self, commands: Sequence[Command]) -> Answers:
-        """The answers to commands in a row; once all were read, RefusedError if one is an error."""
-        future: Answers = self._loop.create_future()
+    def ask(self, commands: Sequence[Command], told: Answers) -> None:
+        """Ask; `told` is called later, or at once if nothing is asked."""
         if not commands:
-            future.set_result([])
-            return future
+            told([])
+            return
         if not self._unsent:
+            self._until = self._loop.time() + self._within_s
             self._loop.call_soon(self._send)
         self._unsent.extend(map(hiredis.pack_command, commands))
-        self._asked.append((future, len(commands), self._loop.time() + self._within_s))
-        return future
+        self._asked.append((told, len(commands), self._until))
 
     def end(self, why: Callable[[], StoreError]) -> None:
         """Close at once, and fail everybody who waits."""
@@ -92,8 +94,8 @@ class Line(asyncio.Protocol):
             self._timer.cancel()
         self._transport.abort()
         asked, self._asked = self._asked, deque()
-        for future, _, _ in asked:
-            _fail(future, why())
+        for told, _, _ in asked:
+            tell(told, why())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The other side closed it, or `end` did."""
@@ -112,14 +114,14 @@ class Line(asyncio.Protocol):
             self.end(lambda: StoreError("Redis answered what was not asked"))
 
     def _take(self, answer: Any) -> None:
-        future, wanted, _ = self._asked[0]
-        self._answers.append(answer)
-        if len(self._answers) < wanted:
+        told, wanted, _ = self._asked[0]
+        answers = self._answers
+        answers.append(answer)
+        if len(answers) < wanted:
             return
-        answers, self._answers = self._answers, []
+        self._answers = []
         self._asked.popleft()
-        if not future.done():
-            _settle(future, answers)
+        tell(told, _unrefused(answers))
 
     def _send(self) -> None:
         packed, self._unsent = b"".join(self._unsent), []
@@ -136,33 +138,29 @@ class Line(asyncio.Protocol):
     def _expire(self) -> None:
         """Fail who has waited for too long; end a line from which nothing came meanwhile."""
         self._timer, now = None, self._loop.time()
-        late = [future for future, _, until in self._asked if until <= now]
+        late = [told for told, _, until in self._asked if until <= now]
         if late and not self._heard:
             self.end(self._too_late)
             return
-        for future in late:
-            _fail(future, self._too_late())
+        self._asked = deque(
+            (nobody if until <= now else told, wanted, until) for told, wanted, until in self._asked
+        )
         self._heard = False
         if self._asked:
             waiting = (until for _, _, until in self._asked if until > now)
             self._timer = self._loop.call_at(next(waiting, now + self._within_s), self._watch)
+        for told in late:
+            tell(told, self._too_late())
 
     def _too_late(self) -> StoreTimeoutError:
         return StoreTimeoutError(f"Redis did not answer within {self._within_s * 1000:.0f} ms")
 
 
-def _settle(future: Answers, answers: list[Any]) -> None:
+def _unrefused(answers: list[Any]) -> list[Any] | RefusedError:
     for answer in answers:
         if isinstance(answer, ResponseError):
-            future.set_exception(RefusedError(str(answer)))
-            return
-    future.set_result(answers)
-
-
-def _fail(future: Answers, error: StoreError) -> None:
-    if not future.done():
-        future.set_exception(error)
-        future.exception()  # whoever asked may have left: then nobody is to be told of it
+            return RefusedError(str(answer))
+    return answers
 
 
 class Lines:
@@ -178,12 +176,20 @@ class Lines:
         self._current: Line | None = None
         self._connecting = asyncio.Lock()
 
-    def ask(self, commands: Sequence[Command]) -> Answers | None:
-        """The answers; None if no line is there, which `fill` mends."""
+    def ask(self, commands: Sequence[Command], told: Answers) -> bool:
+        """Ask one; False if none is there, which `fill` mends: then nobody is told."""
         line = self._current
         if line is None or not line.is_gathering or not line.is_open:
             line = self._current = self._idlest()
-        return None if line is None else line.ask(commands)
+            if line is None:
+                return False
+        line.ask(commands, told)
+        return True
+
+    @property
+    def are_open(self) -> bool:
+        """Whether one may be asked."""
+        return self._idlest() is not None
 
     async def fill(self, up_to: int | None = None) -> None:
         """Make the lines that are missing."""

@@ -26,7 +26,8 @@ from redis.exceptions import RedisError, ResponseError
 
 from proxy.errors import SettingsError, StoreError
 from proxy.store.base import JournalLostError, StoreTimeoutError
-from proxy.store.redis_line import Command, Line, Lines
+from proxy.store.redis_line import Answers, Command, Line, Lines
+from proxy.store.told import awaited
 
 Greet = Callable[[AbstractConnection], Awaitable[None]]
 
@@ -90,26 +91,34 @@ class Link:
         await self._looks.fill()
         await self._tells.fill()
 
-    def ask(self, *commands: Command) -> Awaitable[list[Any]]:
-        """The answers to look-ups in a row; once all were read, RefusedError if one is an error.
+    def seek(self, told: Answers, *commands: Command) -> bool:
+        """Look up; what is asked in one turn of the loop shares a write.
 
-        They share a write with whatever else is asked in this turn of the loop.
+        False if no line is there: `told` is not called then, and `ask` makes one.
         """
-        answers = self._looks.ask(commands)
-        return answers or self._anew(self._looks, commands, self._deadline_s)
+        return self._looks.ask(commands, told)
+
+    def ask(self, *commands: Command) -> Awaitable[list[Any]]:
+        """The same for who awaits: RefusedError, once all was read, if one answer is an error."""
+        return self._asked(self._looks, commands, self._deadline_s)
 
     def tell(self, *commands: Command) -> Awaitable[list[Any]]:
         """The same for what writes: it may take longer, and holds up no look-up."""
-        answers = self._tells.ask(commands)
-        return answers or self._anew(self._tells, commands, self._patience_s)
+        return self._asked(self._tells, commands, self._patience_s)
+
+    def _asked(
+        self, lines: Lines, commands: Sequence[Command], within_s: float
+    ) -> Awaitable[list[Any]]:
+        if lines.are_open:
+            return awaited(partial(lines.ask, commands))
+        return self._anew(lines, commands, within_s)
 
     async def _anew(self, lines: Lines, commands: Sequence[Command], within_s: float) -> list[Any]:
         async with translated(within_s):
             await lines.fill(1)
-            answers = lines.ask(commands)
-            if answers is None:
+            if not lines.are_open:
                 raise ConnectionError
-            return await answers
+            return await awaited(partial(lines.ask, commands))
 
     async def _line(self, within_s: float) -> Line:
         """A connection that the library has made and greeted, and leaves to us.

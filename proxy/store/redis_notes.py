@@ -105,7 +105,11 @@ class RedisNotes:
         life_ms = None if ttl_s is None else _ms(ttl_s)
         pairs = [(text_out(field), repr(float(amount))) for field, amount in amounts.items()]
         adding = _call(NOTE_ADD, note_key(space, key), life_ms or "", *chain.from_iterable(pairs))
-        _, sums = await self._all(_index(space, key, life_ms), adding)
+        try:  # counting is frequent, and may wait behind other writes
+            _, sums = await self._link.tell(_index(space, key, life_ms), adding)
+        except RefusedError as error:
+            _check_foreign(error.reason, error)
+            raise
         return dict(zip(amounts, map(float, sums), strict=True))
 
     async def counters(self, space: str) -> AsyncIterator[tuple[str, dict[str, float]]]:

@@ -27,7 +27,7 @@ def key_of(token: str, kind: str) -> bytes:
 
 def entry_key(token: str, key: bytes) -> bytes:
     """Where an entry is."""
-    return key_of(token, "e:") + key.hex().encode("ascii")
+    return f"larder:{token}:e:{key.hex()}".encode("ascii")
 
 
 def mark_key(token: str, tag: str) -> bytes:
@@ -61,6 +61,11 @@ def mark_in(mark: bytes) -> Mark:
     generation, hard, soft, *sparing = mark.split(b" ")
     spared = Sparing(position_in(sparing[0]), etag_in(sparing[1])) if sparing else None
     return Mark(int(generation), position_in(hard), position_in(soft), spared)
+
+
+def marks_in(answers: Sequence[bytes | None]) -> tuple[Mark | None, ...]:
+    """Marks as they were found; None where one is missing."""
+    return tuple(None if mark is None else mark_in(mark) for mark in answers)
 
 
 def etag_out(etag: str) -> str:

@@ -12,6 +12,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -34,8 +35,9 @@ from proxy.store.entry_info import EntryInfo
 from proxy.store.notes import Notes
 from proxy.store.sqlite_entries import EntryRows, Row
 from proxy.store.sqlite_file import SqliteFile
-from proxy.store.sqlite_gathered import Gathered
+from proxy.store.sqlite_gathered import Gathered, in_order
 from proxy.store.sqlite_notes import SqliteNotes
+from proxy.store.told import Told, awaited, tell_made
 
 _POLL_S: Final = 0.03
 """How often the journal is looked at while another process uses the file."""
@@ -82,7 +84,15 @@ class SqliteStore:
 
     async def get(self, key: bytes) -> Record | None:
         """The record under `key`, unless it has expired."""
-        row = (await self._entries.ask(key)).get(key)
+        return await awaited(partial(self.seek, key))
+
+    def seek(self, key: bytes, told: Told[Record | None]) -> bool:
+        """The same, told; always at once."""
+        self._entries.ask(partial(tell_made, told, partial(self._record, key)), key)
+        return True
+
+    def _record(self, key: bytes, rows: Mapping[bytes, Row]) -> Record | None:
+        row = rows.get(key)
         if row is None:
             return None
         return self._codec.decode(self._rows.found(key, row, self._clock()))
@@ -221,8 +231,12 @@ class SqliteStore:
 
     async def marks(self, tags: Sequence[str]) -> tuple[Mark | None, ...]:
         """The marks as they are."""
-        found = await self._marks.ask(*tags)
-        return tuple(map(found.get, tags))
+        return await awaited(partial(self.seek_marks, tags))
+
+    def seek_marks(self, tags: Sequence[str], told: Told[tuple[Mark | None, ...]]) -> bool:
+        """The same, told; always at once."""
+        self._marks.ask(partial(tell_made, told, partial(in_order, tags)), *tags)
+        return True
 
     # -- leases
 

@@ -17,11 +17,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 from proxy.errors import StoreError
 from proxy.store.base import StoreTimeoutError
+from proxy.store.told import Told, awaited, tell
 
 _SCHEMA: Final = (Path(__file__).parent / "schema.sql").read_text("utf-8")
 _BATCH: Final = 64
@@ -29,23 +31,14 @@ _BUSY_S: Final = 5.0
 
 _log = logging.getLogger(__name__)
 Value = TypeVar("Value")
-_Outcome = tuple[Any, Exception | None]
 
 
 @dataclass(slots=True)
 class _Job(Generic[Value]):
     do: Callable[[sqlite3.Connection], Value]
     writes: bool
-    future: asyncio.Future[Value]
+    told: Told[Value]
     loop: asyncio.AbstractEventLoop
-
-    def settle(self, value: Value | None, error: Exception | None) -> None:
-        if self.future.done():
-            return
-        if error is not None:
-            self.future.set_exception(error)
-        else:
-            self.future.set_result(value)  # type: ignore[arg-type]  # None only with an error
 
 
 class SqliteFile:
@@ -73,27 +66,28 @@ class SqliteFile:
         writes: bool = True,
     ) -> Value:
         """What `do` returns; those that write share transactions. StoreError if it fails."""
-        job = self.begin(do, writes=writes)
         try:
             async with asyncio.timeout(within_s):
-                return await job
+                return await awaited(partial(self.begin, do, writes=writes))
         except TimeoutError as error:
             raise too_late(within_s) from error
 
     def begin(
-        self, do: Callable[[sqlite3.Connection], Value], *, writes: bool = True
-    ) -> asyncio.Future[Value]:
-        """The same without a deadline; it begins at once."""
-        loop = asyncio.get_running_loop()
-        job = _Job(do, writes, loop.create_future(), loop)
+        self,
+        do: Callable[[sqlite3.Connection], Value],
+        told: Told[Value],
+        *,
+        writes: bool = True,
+    ) -> None:
+        """The same without a deadline, told in a later turn of the loop, or at once; no task."""
+        job = _Job(do, writes, told, asyncio.get_running_loop())
         if self._closed:
-            job.settle(None, StoreError("the SQLite store is closed"))
-            return job.future
+            told(StoreError("the SQLite store is closed"))
+            return
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="larder-sqlite", daemon=True)
             self._thread.start()
         self._jobs.put(job)
-        return job.future
 
     async def close(self) -> None:
         """Commit what waits, close the file, end the thread."""
@@ -149,14 +143,14 @@ class SqliteFile:
         return batch, False
 
     def _carry_out(self, batch: list[_Job[Any]]) -> None:
-        outcomes: list[_Outcome] = []
+        outcomes: list[object] = []
         begin = self._transaction if any(job.writes for job in batch) else self._snapshots
         try:
             with begin() as connection:
                 outcomes = [_outcome(job, connection) for job in batch]
         except (sqlite3.Error, OSError) as error:
             failure = StoreError(f"SQLite: {error}")
-            outcomes = [(None, failure)] * len(batch)
+            outcomes = [failure] * len(batch)
             self._look_at(error)
         if self._stale:
             self._shut()
@@ -235,22 +229,22 @@ def set_aside(path: Path, error: Exception) -> None:
     _log.error("a damaged SQLite file is set aside as %s and a new one begun: %s", aside, error)
 
 
-def _outcome(job: _Job[Any], connection: sqlite3.Connection) -> _Outcome:
+def _outcome(job: _Job[Any], connection: sqlite3.Connection) -> object:
     try:
-        return job.do(connection), None
+        return job.do(connection)
     except StoreError as error:
-        return None, error
+        return error
     except (sqlite3.Error, OSError):
         raise
     except Exception as error:  # noqa: BLE001 - of one job: the thread serves all others
         failure = StoreError(f"SQLite: a value cannot be stored or read ({type(error).__name__})")
         failure.__cause__ = error
-        return None, failure
+        return failure
 
 
-def _settle(batch: list[_Job[Any]], outcomes: list[_Outcome]) -> None:
+def _settle(batch: list[_Job[Any]], outcomes: list[object]) -> None:
     """Wake each loop once, however many of its jobs are done."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Job[Any], _Outcome]]] = {}
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Job[Any], object]]] = {}
     for job, outcome in zip(batch, outcomes, strict=True):
         by_loop.setdefault(job.loop, []).append((job, outcome))
     for loop, settled in by_loop.items():
@@ -258,9 +252,9 @@ def _settle(batch: list[_Job[Any]], outcomes: list[_Outcome]) -> None:
             loop.call_soon_threadsafe(_tell, settled)
 
 
-def _tell(settled: list[tuple[_Job[Any], _Outcome]]) -> None:
-    for job, (value, error) in settled:
-        job.settle(value, error)
+def _tell(settled: list[tuple[_Job[Any], object]]) -> None:
+    for job, outcome in settled:
+        tell(job.told, outcome)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

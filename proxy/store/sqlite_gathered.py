@@ -1,9 +1,9 @@
 """Look-ups in the SQLite file that are asked for in one turn of the loop: one job, one statement.
 
 A hop to the file's thread and back costs more than what it reads, and each statement makes the
-thread wait for the interpreter lock. So a look-up costs a future and its share of both; no task
-and no timer of its own. Knows nothing of what is looked up. Invariant: every future is settled,
-by what was found, by the error that the job ended with, or by its deadline.
+thread wait for the interpreter lock. So a look-up costs a callback and its share of both; no task
+and no timer of its own. Knows nothing of what is looked up. Invariant: who asks is told once,
+of what was found, of the error that the job ended with, or of the deadline.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from proxy.store.sqlite_file import SqliteFile, too_late
+from proxy.store.told import Told, tell
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
-Answer = asyncio.Future[Mapping[Item, Value]]
+Answer = Told[Mapping[Item, Value]]
 Read = Callable[[sqlite3.Connection, Sequence[Item]], Mapping[Item, Value]]
 """Runs on the thread: what is there of the items."""
 
@@ -33,43 +34,37 @@ class Gathered(Generic[Item, Value]):
         self._items: dict[Item, None] = {}
         self._asked: list[Answer[Item, Value]] = []
 
-    def ask(self, *items: Item) -> Answer[Item, Value]:
-        """What is there of these, and perhaps of others that are asked for in this turn."""
-        loop = asyncio.get_running_loop()
-        answer: Answer[Item, Value] = loop.create_future()
+    def ask(self, told: Answer[Item, Value], *items: Item) -> None:
+        """Tell what is there of these, and perhaps of others that are asked for in this turn."""
         if not self._asked:
-            loop.call_soon(self._send)
+            asyncio.get_running_loop().call_soon(self._send)
         self._items.update(dict.fromkeys(items))
-        self._asked.append(answer)
-        return answer
+        self._asked.append(told)
 
     def _send(self) -> None:
         items, asked = list(self._items), self._asked
         self._items, self._asked = {}, []
         timer = asyncio.get_running_loop().call_later(self._within_s, self._expire, asked)
-        job = self._file.begin(lambda db: self._read(db, items), writes=False)
-        job.add_done_callback(partial(_settle, asked, timer))
+        told = partial(_tell_all, asked, timer)
+        self._file.begin(lambda db: self._read(db, items), told, writes=False)
 
-    def _expire(self, asked: Sequence[Answer[Item, Value]]) -> None:
-        for answer in asked:
-            _fail(answer, too_late(self._within_s))
+    def _expire(self, asked: list[Answer[Item, Value]]) -> None:
+        late = tuple(asked)
+        asked.clear()
+        for told in late:
+            tell(told, too_late(self._within_s))
 
 
-def _settle(
+def _tell_all(
     asked: Sequence[Answer[Item, Value]],
     timer: asyncio.TimerHandle,
-    job: asyncio.Future[Mapping[Item, Value]],
+    outcome: Mapping[Item, Value] | Exception,
 ) -> None:
     timer.cancel()
-    error = job.exception()
-    for answer in asked:
-        if error is not None:
-            _fail(answer, error)
-        elif not answer.done():
-            answer.set_result(job.result())
+    for told in asked:
+        tell(told, outcome)
 
 
-def _fail(answer: Answer[Item, Value], error: BaseException) -> None:
-    if not answer.done():
-        answer.set_exception(error)
-        answer.exception()  # whoever asked may have left: then nobody is to be told of it
+def in_order(items: Sequence[Item], found: Mapping[Item, Value]) -> tuple[Value | None, ...]:
+    """What is there of each."""
+    return tuple(map(found.get, items))

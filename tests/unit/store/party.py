@@ -10,20 +10,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from proxy.errors import StoreError
 from proxy.flow.tasks import spawn
 from proxy.messages import Position, StoredResponse
 from proxy.outcomes import NotServed
-from proxy.store.base import Fact, FactKind
+from proxy.store.base import Fact, FactKind, Found
 from proxy.store.breaker import Breaker
 from proxy.store.coherence import Coherence
 from proxy.store.facts import MAX_TAGS
-from proxy.store.far import Far, Fetched
+from proxy.store.far import Far
 from proxy.store.guard import Guard, ignore
 from proxy.store.journal import Follower
 from proxy.store.memory import MemoryStore
+from proxy.store.told import awaited
 from tests.support.build import stored
 from tests.support.clock import ManualClock
 from tests.support.sim_shared import Fate, Gate, SimStore, World
@@ -52,7 +54,7 @@ class Member:
             self.store, self.coherence, instance=name, max_lag=max_lag, clock=clock
         )
         self.far = Far(
-            self.store, self.coherence, Guard(Breaker(clock), clock, ignore), self.follower
+            self.store, self.coherence, Guard(Breaker(clock), clock, ignore), self.follower, spawn
         )
 
     async def round(self) -> None:
@@ -79,9 +81,13 @@ class Member:
         """Write, from end to end."""
         assert await self.party.through(self, self.far.write([(key, entry)])) == 0
 
-    async def find(self, key: bytes = KEY) -> Fetched | NotServed:
+    async def find(self, key: bytes = KEY) -> Found | NotServed:
         """Look up, from end to end."""
-        return await self.party.through(self, self.far.find(key))
+        return await self.party.through(self, self.look_up(key))
+
+    async def look_up(self, key: bytes = KEY) -> Found | NotServed:
+        """Look up; it stops at its gates."""
+        return await awaited(partial(self.far.seek, key))
 
     def answer(self, body: bytes = b"stored") -> StoredResponse:
         """An answer whose fetch begins now, under `t`."""

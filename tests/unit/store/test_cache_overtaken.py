@@ -14,6 +14,7 @@ from proxy.store.base import Fact, FactKind, Found, Record
 from proxy.store.cache import Cache
 from proxy.store.memory import MemoryStore
 from proxy.store.sqlite import SqliteStore
+from proxy.store.told import Told
 from tests.support.build import stored
 from tests.support.clock import NOW
 
@@ -28,11 +29,16 @@ class Held(SqliteStore):
         self.was_read = asyncio.Event()
         self.go_on = asyncio.Event()
 
-    async def get(self, key: bytes) -> Record | None:
-        found = await super().get(key)
-        self.was_read.set()
-        await self.go_on.wait()
-        return found
+    def seek(self, key: bytes, told: Told[Record | None]) -> bool:
+        async def end_late(outcome: Record | Exception | None) -> None:
+            await self.go_on.wait()
+            told(outcome)
+
+        def end(outcome: Record | Exception | None) -> None:
+            self.was_read.set()
+            spawn(end_late(outcome), "test-late")
+
+        return super().seek(key, end)
 
 
 OVERTAKEN = [

@@ -217,3 +217,32 @@ UNREADABLE = [
 def test_facts_that_cannot_be_read_are_a_purge_of_all(data: bytes) -> None:
     """One damaged record must neither stop every instance nor keep what it killed alive."""
     assert codec.decode_facts(data) == (Fact(FactKind.TAG, "*"),)
+
+
+@pytest.mark.parametrize("entry", [FULL, replace(FULL, body=b"short"), ALIAS, VARIANTS])
+def test_what_is_read_again_is_the_same(entry: Stored) -> None:
+    made = codec.Codec()
+    data = made.encode(Record(entry, (1, 2, 3), "epoch"))
+    one, two = made.decode(data), made.decode(bytes(data))
+    assert one == two == Record(entry, (1, 2, 3), "epoch")
+    assert one.head is two.head
+    assert data.startswith(one.head)
+
+
+def test_of_what_is_read_again_the_body_is_looked_at_again() -> None:
+    made = codec.Codec(compress=False)
+    data = made.encode(Record(FULL))
+    assert made.decode(data).entry == FULL
+    for damaged in (data[:-1], data[:-1] + b"x", data + b"x"):
+        with pytest.raises(CorruptEntryError, match="not the one that was written"):
+            made.decode(damaged)
+    assert made.decode(data).entry == FULL
+
+
+def test_what_is_written_anew_is_read_anew() -> None:
+    made = codec.Codec()
+    one, two = (made.encode(Record(replace(FULL, lifetime=each))) for each in (1.0, 2.0))
+    heads = [made.decode(data).head for data in (one, two, one)]
+    assert heads[0] is heads[2]
+    assert heads[0] != heads[1]
+    assert made.decode(two).entry == replace(FULL, lifetime=2.0)

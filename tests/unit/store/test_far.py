@@ -8,7 +8,7 @@ from dataclasses import replace
 from proxy.messages import START
 from proxy.outcomes import NotServed, Tier
 from proxy.store.base import Fact, FactKind
-from proxy.store.far import Fetched
+from proxy.store.seeking import Fetched
 from tests.support.clock import ManualClock
 from tests.support.sim_shared import Fate
 from tests.unit.store.party import KEY, MAX_LAG, OTHER, TAG, Party
@@ -20,8 +20,8 @@ async def test_what_another_wrote_is_found_and_may_be_kept(clock: ManualClock) -
     await one.keep(one.answer(b"kept"))
     found = await two.find()
     assert isinstance(found, Fetched)
-    assert found.found.tier is Tier.SHARED
-    assert (found.found.entry.born, found.keep, found.found.soft) == (
+    assert found.tier is Tier.SHARED
+    assert (found.entry.born, found.keep, found.soft) == (
         one.coherence.position,
         True,
         False,
@@ -32,7 +32,7 @@ async def test_before_it_joined_nothing_is_asked(clock: ManualClock) -> None:
     party = Party(clock)
     one = await party.joins("one")
     one.coherence.go_offline()
-    assert await one.far.find(KEY) is NotServed.STORE_DOWN
+    assert await one.look_up() is NotServed.STORE_DOWN
     assert await one.far.write([(KEY, one.answer())]) == 1
     assert await one.far.state([TAG]) is None
     assert party.world.gates == []
@@ -42,14 +42,14 @@ async def test_out_of_contact_for_longer_than_max_lag_nothing_is_asked(clock: Ma
     party = Party(clock)
     one = await party.joins("one")
     clock.advance(MAX_LAG + 0.1)
-    assert await one.far.find(KEY) is NotServed.UNPROVEN
+    assert await one.look_up() is NotServed.UNPROVEN
     assert party.world.gates == []
 
 
 async def test_a_lost_answer_is_a_store_that_is_down(clock: ManualClock) -> None:
     party = Party(clock)
     one = await party.joins("one")
-    look_up = party.begin(one.far.find(KEY))
+    look_up = party.begin(one.look_up())
     party.answer(await party.until(one, "get"), Fate.ANSWER_LOST)
     assert await look_up is NotServed.STORE_DOWN
 
@@ -64,7 +64,7 @@ async def test_accept_judges_again(clock: ManualClock) -> None:
     await one.keep(one.answer())
     await one.state(OTHER)
     two = await party.joins("two")
-    look_up = party.begin(two.far.find(KEY))
+    look_up = party.begin(two.look_up())
     party.answer(await party.until(two, "marks"))
     await asyncio.sleep(0)
     party.answer(await party.until(two, "marks"), Fate.LATE)
@@ -87,7 +87,7 @@ async def test_accept_wants_the_facts_since_it_began(clock: ManualClock) -> None
     await one.keep(one.answer())
     await one.state(OTHER)
     two = await party.joins("two", max_tags=2)
-    look_up = party.begin(two.far.find(KEY))
+    look_up = party.begin(two.look_up())
     party.answer(await party.until(two, "marks"))
     await asyncio.sleep(0)
     party.answer(await party.until(two, "marks"), Fate.LATE)
@@ -115,7 +115,7 @@ async def test_accept_counts_losses(clock: ManualClock) -> None:
         await one.state(OTHER)
         await one.round()
     await one.keep(one.answer())
-    look_up = party.begin(two.far.find(KEY))
+    look_up = party.begin(two.look_up())
     party.answer(await party.until(two, "get"), Fate.LATE)
     held = await party.until(two, "get answer")
     party.world.flush()
@@ -138,7 +138,7 @@ async def test_accept_wants_to_be_in_contact(clock: ManualClock) -> None:
     party = Party(clock)
     one, two = await party.joins("one"), await party.joins("two")
     await one.keep(one.answer())
-    look_up = party.begin(two.far.find(KEY))
+    look_up = party.begin(two.look_up())
     party.answer(await party.until(two, "get"), Fate.LATE)
     held = await party.until(two, "get answer")
     party.world.cut_off.add("two")
@@ -155,7 +155,7 @@ async def test_what_is_found_offline_does_not_come_into_memory(clock: ManualCloc
     party = Party(clock)
     one, two = await party.joins("one"), await party.joins("two")
     await one.keep(one.answer())
-    look_up = party.begin(two.far.find(KEY))
+    look_up = party.begin(two.look_up())
     party.answer(await party.until(two, "get"), Fate.LATE)
     held = await party.until(two, "get answer")
     two.coherence.go_offline()

@@ -50,6 +50,33 @@ async def test_each_outcome_is_counted_and_told_to_the_breaker(
     assert counted.breaker.is_open is opens
 
 
+@pytest.mark.parametrize(("op", "outcome", "result", "opens"), ROWS)
+def test_so_is_one_that_is_told_of(
+    clock: ManualClock, op: str, outcome: bytes | StoreError | None, result: str, opens: bool
+) -> None:
+    counted = Counted(clock)
+    began = counted.guard.begin(op)
+    assert began is not None
+    clock.advance(0.25)
+    counted.guard.end(op, outcome, began)
+    assert counted.seen == [(Tier.SHARED, op, result, 0.25)]
+    assert counted.breaker.is_open is opens
+
+
+def test_what_is_told_of_does_not_begin_while_the_breaker_is_open(clock: ManualClock) -> None:
+    counted = Counted(clock)
+    counted.breaker.failed()
+    assert counted.guard.begin("get") is None
+    assert counted.seen == [(Tier.SHARED, "get", "refused", 0.0)]
+    clock.advance(2.0)
+    began = counted.guard.begin("get")
+    assert began is not None
+    assert counted.guard.begin("get") is None, "one probe at a time"
+    counted.guard.end("get", ValueError("a defect says nothing of the store"), began)
+    assert counted.seen[-1][2] == "error"
+    assert counted.guard.begin("get") is not None, "so that another may probe"
+
+
 async def test_an_open_breaker_refuses_without_calling(clock: ManualClock) -> None:
     counted = Counted(clock)
     counted.breaker.failed()

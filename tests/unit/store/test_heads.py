@@ -8,9 +8,18 @@ import msgspec
 import pytest
 
 from proxy.errors import CorruptEntryError
-from proxy.messages import Alias, Stored, Variants
+from proxy.messages import Alias, Stored, StoredResponse, Variants
 from proxy.store.base import Record
-from proxy.store.heads import Head, as_bytes, as_text, entry_of, head_of, text_in, text_out
+from proxy.store.heads import (
+    Head,
+    as_bytes,
+    as_text,
+    entry_of,
+    head_of,
+    text_in,
+    text_out,
+    with_body,
+)
 from tests.support.build import stored
 
 ENTRIES = {
@@ -49,3 +58,13 @@ def test_lone_surrogates_and_latin_1_go_through() -> None:
 def test_what_an_answer_lacks_is_not_written_for_it() -> None:
     plain = head_of(Record(replace(stored(b""), cost=1.5)), b"")
     assert (plain.target, plain.aliases, plain.cost) == (b"", (), 1.5)
+
+
+@pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
+def test_an_answer_is_given_its_body(entry: Stored) -> None:
+    head = head_of(Record(entry, (1,), "e"), b"body")
+    bare = entry_of(head, b"")
+    made = with_body(bare, b"body")
+    assert made == entry
+    if isinstance(bare, StoredResponse):
+        assert bare.body == b"", "the next is made of it"

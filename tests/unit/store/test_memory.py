@@ -233,7 +233,7 @@ def test_a_slot_stands_while_no_more_than_a_look_is_needed() -> None:
     memory = full()
     slot = memory.standing(at(0))
     assert slot is not None
-    assert slot.found.entry.tags == ("*", "t")
+    assert slot.entry.tags == ("*", "t")
     assert memory.standing(b"none") is None
     by_tag(memory, "t", soft=True)
     assert memory.standing(at(MANY - 1)) is None  # it is spared, but that has to be asked

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +15,7 @@ from proxy.errors import StoreError
 from proxy.messages import START
 from proxy.store.base import Fact, FactKind, JournalLostError, Record
 from proxy.store.redis import RedisStore
+from proxy.store.told import awaited
 from tests.support.build import stored
 from tests.support.redis_server import RedisServer
 from tests.unit.store.real_redis import joined
@@ -116,3 +118,16 @@ async def test_no_error_names_a_tag(both: Both) -> None:
         with pytest.raises(StoreError, match=r"Redis refused: .*WRONGTYPE") as failed:
             await asking
         assert not any(word in str(failed.value) for word in ("EVAL", "patient", mark.decode()))
+
+
+async def test_what_is_sought_is_told_unless_no_connection_is_there(both: Both) -> None:
+    _, store = both
+    await store.reach({"t": time.time() + 60.0})
+    marks = await awaited(partial(store.seek_marks, ["t", "u"]))
+    assert marks == await store.marks(["t", "u"])
+    assert await awaited(partial(store.seek, KEY)) is None
+    await store.close()
+    told: list[object] = []
+    assert not store.seek(KEY, told.append)
+    assert not store.seek_marks(["t"], told.append)
+    assert told == []

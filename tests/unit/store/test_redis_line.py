@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
 import pytest
 
 from proxy.errors import StoreError
 from proxy.store.base import StoreTimeoutError
-from proxy.store.redis_line import Line, Lines, RefusedError
+from proxy.store.redis_line import Command, Line, Lines, RefusedError
+from proxy.store.told import awaited, nobody
 from tests.support.ports import LOOPBACK
 
+GET: list[Command] = [(b"GET", b"a")]
 GET_A = b"*2\r\n$3\r\nGET\r\n$1\r\na\r\n"
 
 
@@ -52,10 +56,14 @@ async def serving() -> AsyncIterator[Server]:
             writer.close()
 
 
+def asking(line: Line, *commands: Command) -> asyncio.Future[list[Any]]:
+    return awaited(partial(line.ask, commands))
+
+
 async def test_what_is_asked_in_one_turn_goes_out_at_once_and_comes_back_in_order() -> None:
     async with serving() as server:
         line = await server.line()
-        one, two = line.ask([(b"GET", b"a")]), line.ask([(b"GET", b"a"), (b"GET", b"a")])
+        one, two = asking(line, (b"GET", b"a")), asking(line, (b"GET", b"a"), (b"GET", b"a"))
         assert line.is_gathering
         reader, writer = await server.ends.get()
         assert await reader.readexactly(3 * len(GET_A)) == 3 * GET_A
@@ -70,13 +78,13 @@ async def test_what_is_asked_in_one_turn_goes_out_at_once_and_comes_back_in_orde
 
 async def test_nothing_asked_is_answered_at_once() -> None:
     async with serving() as server:
-        assert await (await server.line()).ask([]) == []
+        assert await asking(await server.line()) == []
 
 
 async def test_a_refusal_is_raised_once_the_rest_was_read() -> None:
     async with serving() as server:
         line = await server.line()
-        refused, next_ = line.ask([(b"GET", b"a")] * 2), line.ask([(b"GET", b"a")])
+        refused, next_ = asking(line, *[(b"GET", b"a")] * 2), asking(line, (b"GET", b"a"))
         _, writer = await server.ends.get()
         writer.write(b"-WRONGTYPE it is\r\n+OK\r\n$1\r\n2\r\n")
         with pytest.raises(RefusedError, match="WRONGTYPE") as caught:
@@ -90,8 +98,8 @@ async def test_an_answer_nobody_waits_for_is_not_given_to_the_next() -> None:
     """1. `a` is asked and given up.  2. `b` is asked.  3. Both are answered."""
     async with serving() as server:
         line = await server.line()
-        line.ask([(b"GET", b"a")]).cancel()
-        next_ = line.ask([(b"GET", b"b")])
+        asking(line, (b"GET", b"a")).cancel()
+        next_ = asking(line, (b"GET", b"b"))
         _, writer = await server.ends.get()
         writer.write(b"$1\r\na\r\n$1\r\nb\r\n")
         assert await next_ == [b"b"]
@@ -101,7 +109,7 @@ async def test_an_answer_nobody_waits_for_is_not_given_to_the_next() -> None:
 async def test_what_the_server_says_of_its_own_accord_answers_nothing() -> None:
     async with serving() as server:
         line = await server.line()
-        asked = line.ask([(b"GET", b"a")])
+        asked = asking(line, (b"GET", b"a"))
         _, writer = await server.ends.get()
         writer.write(b">1\r\n+MOVING\r\n$1\r\n1\r\n")
         assert await asked == [b"1"]
@@ -111,7 +119,7 @@ async def test_what_the_server_says_of_its_own_accord_answers_nothing() -> None:
 async def test_a_silent_line_ends_at_the_deadline_and_fails_all_who_wait() -> None:
     async with serving() as server:
         line = await server.line(0.05)
-        asked = [line.ask([(b"GET", b"a")]) for _ in range(3)]
+        asked = [asking(line, (b"GET", b"a")) for _ in range(3)]
         for each in asked:
             with pytest.raises(StoreTimeoutError, match="50 ms"):
                 await each
@@ -122,13 +130,13 @@ async def test_a_long_answer_costs_its_deadline_and_not_the_line() -> None:
     """1. `a` is asked.  2. Its answer begins.  3. The deadline.  4. It ends; `b` is asked."""
     async with serving() as server:
         line = await server.line(0.05)
-        late = line.ask([(b"GET", b"a")])
+        late = asking(line, (b"GET", b"a"))
         _, writer = await server.ends.get()
         writer.write(b"$5\r\nlo")
         with pytest.raises(StoreTimeoutError):
             await late
         assert line.is_open
-        asked = line.ask([(b"GET", b"b")])
+        asked = asking(line, (b"GET", b"b"))
         writer.write(b"ng!\r\n$1\r\nb\r\n")
         assert await asked == [b"b"]
         writer.close()
@@ -144,7 +152,7 @@ ENDS = [
 async def test_what_ends_a_line(said: bytes, told: str) -> None:
     async with serving() as server:
         line = await server.line()
-        asked = line.ask([(b"GET", b"a")])
+        asked = asking(line, (b"GET", b"a"))
         _, writer = await server.ends.get()
         writer.write(said)
         writer.close()
@@ -157,7 +165,7 @@ async def test_an_answer_too_many_ends_the_line() -> None:
     """Whoever asked next would be given it."""
     async with serving() as server:
         line = await server.line()
-        asked = line.ask([(b"GET", b"a")])
+        asked = asking(line, (b"GET", b"a"))
         _, writer = await server.ends.get()
         writer.write(b"$1\r\n1\r\n$1\r\n2\r\n")
         assert await asked == [b"1"]
@@ -169,14 +177,15 @@ async def test_the_least_busy_line_is_asked_a_turn_at_a_time() -> None:
     """So what waits behind a long answer is what was asked with it, and nothing later."""
     async with serving() as server:
         lines = Lines(server.line, most=2)
-        assert lines.ask([(b"GET", b"a")]) is None
+        assert not lines.ask(GET, nobody)
+        assert not lines.are_open
         await lines.fill()
         turns, counts = [], [0]
         for _ in range(3):
-            turns += [lines.ask([(b"GET", b"a")]), lines.ask([(b"GET", b"a")])]
+            turns += [lines.ask(GET, nobody), lines.ask(GET, nobody)]
             counts = list(map(len, server.lines))
             await asyncio.sleep(0)
-        assert None not in turns
+        assert all(turns)
         assert counts == [4, 2]
 
 
@@ -192,4 +201,5 @@ async def test_a_line_that_ended_is_made_anew() -> None:
         assert [line.is_open for line in server.lines] == [False, True, True]
         lines.end()
         assert not any(line.is_open for line in server.lines)
-        assert lines.ask([(b"GET", b"a")]) is None
+        assert not lines.ask(GET, nobody)
+        assert not lines.are_open
