@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from proxy.decisions.lookup import Fetch, Serve
     from proxy.fetching import Fetcher
+    from proxy.flow.call import Call
     from proxy.flow.flights import Flight, Flights
-    from proxy.flow.upstream import Call
     from proxy.messages import CacheKey
     from proxy.outcomes import ExchangeRecord
     from proxy.rules.route import Match

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from proxy.flow.budget import Lease
-    from proxy.flow.upstream import Call
+    from proxy.flow.call import Call
 
 
 Rest = Callable[[], Awaitable[None]]
@@ -31,9 +31,12 @@ async def finish(rest: Rest | None) -> None:
 class Sent(Protocol):
     """A request that has gone up already, `at` (epoch seconds), at `began` on the timer."""
 
-    call: Call
     at: float
     began: float
+
+    @property
+    def call(self) -> Call:
+        """What was begun; for one reader."""
 
     def taken(self) -> None:
         """Its head is waited for by the caller, or by nobody any more."""

@@ -103,11 +103,16 @@ async def deliver_landing(
             assert_never(landing.plan)
 
 
+def passed_fields(visit: Visit, response: Response, now: float) -> Fields:
+    """The fields of an answer that is only passed on. The visit knows what it was."""
+    visit.status = visit.upstream_status = response.status
+    return client_fields(visit.route, response.status, response.fields, visit.story(), now)
+
+
 async def deliver_passed(visit: Visit, answer: Answer, reply: Reply, now: float) -> None:
     """Answer with what came whole from upstream and is only passed on."""
     response, body = answer.response, answer.whole or b""
-    visit.status = visit.upstream_status = response.status
-    fields = client_fields(visit.route, response.status, response.fields, visit.story(), now)
+    fields = passed_fields(visit, response, now)
     length = announced_length(response)
     if length == len(body) and visit.request.method != "HEAD":
         await finish(reply.respond(response.status, response.reason, fields, body))

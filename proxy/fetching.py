@@ -37,9 +37,10 @@ if TYPE_CHECKING:
     from proxy.deriving import Deriving
     from proxy.errors import LarderError
     from proxy.fields import Fields
+    from proxy.flow.call import Call
     from proxy.flow.flights import Flight
     from proxy.flow.roundtrip import Answer
-    from proxy.flow.upstream import Call, UpstreamClient
+    from proxy.flow.upstream import UpstreamClient
     from proxy.messages import Position, Response, StoredResponse
     from proxy.rules.invalidations import Invalidation
     from proxy.shelf import Shelf

@@ -1,7 +1,7 @@
 """Those who are told of every exchange, and how they are told of many alike at once.
 
 Floor 6. An observer is any callable that takes a record. One that is a `Counts` or a `Retells`
-can be told of hits that come by the hundred in one turn of the loop without a record of each;
+can be told of those that come by the hundred in one turn of the loop without a record of each;
 the sums and lines it makes are the same.
 """
 
@@ -21,27 +21,31 @@ _LOG: Final = logging.getLogger("larder.observers")
 
 
 class Again(NamedTuple):
-    """So many exchanges more, at `at` (epoch seconds), each `duration_s` long."""
+    """So many exchanges more that are like a record but for what stands here.
+
+    `at` is epoch seconds. `durations` are seconds and how many took so long, `upstream_s` the
+    seconds of each that called its upstream, `response_bytes` those of all together.
+    """
 
     at: float
-    age_s: float
-    ttl_s: float
-    duration_s: float
     times: int
+    durations: Sequence[tuple[float, int]]
+    upstream_s: Sequence[float]
+    response_bytes: int
 
     @classmethod
     def of(cls, record: ExchangeRecord) -> Again:
         """Of one exchange that was told of by itself."""
-        age, ttl = record.age_s or 0.0, record.ttl_s or 0.0
-        return cls(record.at, age, ttl, record.duration_s, 1)
+        calls = () if record.upstream_s is None else (record.upstream_s,)
+        return cls(record.at, 1, ((record.duration_s, 1),), calls, record.response_bytes)
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
     """An observer that only counts: of many records at once it reads what they have in common.
 
-    Only `again` says then when they were and how long they took; of path, key, place, age and
-    ttl nothing is said.
+    Of path, key, place, age and ttl nothing is said then; the rest of what tells them apart is
+    in `Again`.
     """
 
     add: Callable[[ExchangeRecord, Again], None]
@@ -64,16 +68,31 @@ class Repeats(NamedTuple):
     times: Sequence[int]
 
 
-@dataclass(frozen=True, slots=True)
-class Retells(Generic[F]):
-    """An observer that tells of each: `prepare` makes of one hit a form for others like it.
+class Calls(NamedTuple):
+    """Exchanges that called their upstream: of each, in one order, when it was (epoch seconds).
 
-    `retell` is given the forms of several answers, in the order of the hits.
+    And how long it and its call took (seconds), and the bytes of its answer's body.
+    """
+
+    ats: Sequence[float]
+    durations: Sequence[float]
+    upstream_s: Sequence[float]
+    sizes: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retells(Generic[F]):
+    """An observer that tells of each: of one exchange it makes a form for others like it.
+
+    `retell` is given the forms (`form`) of several answers in the order of the hits, `recall`
+    the forms (`call_form`) of several exchanges in the order of their calls.
     """
 
     tell: Observer
-    prepare: Callable[[ExchangeRecord], F]
+    form: Callable[[ExchangeRecord], F]
     retell: Callable[[Repeats, Sequence[F]], None]
+    call_form: Callable[[ExchangeRecord], F]
+    recall: Callable[[Calls, Sequence[F]], None]
 
     def __call__(self, record: ExchangeRecord) -> None:
         """Tell of one."""

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from proxy.deriving import Deriving
+    from proxy.flow.call import Call
     from proxy.flow.flights import Flight
-    from proxy.flow.upstream import Call
     from proxy.turn import Landing, Turn
 
 

@@ -37,8 +37,11 @@ NEVER_STORED: Final = frozenset(
 )
 """Not stored whatever their fields say."""
 
-WITHOUT_BODY: Final = frozenset({*range(100, 200), 204, 304})
-"""Never followed by content (RFC 9110 §6.4.1)."""
+EMPTY: Final = frozenset({204, 304})
+"""Final answers that are never followed by content (RFC 9110 §6.4.1)."""
+
+WITHOUT_BODY: Final = frozenset({*range(100, 200)}) | EMPTY
+"""All that never are."""
 
 NOT_MODIFIED: Final = 304
 """What confirms a stored response, or a client's own copy (RFC 9110 §15.4.5)."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from proxy.caching.hop_by_hop import connection_options
+from proxy.caching.status import EMPTY
 from proxy.rules.lifetimes import TimedTtl
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ _JUDGED: Final = frozenset(
 """Request fields that are weighed against the answer's age or state, or frame something."""
 
 _KEPT_ALIVE: Final = frozenset({"keep-alive"})
-_WITHOUT_BODY: Final = frozenset({204, 304})
 
 
 def repeats(
@@ -39,7 +39,7 @@ def repeats(
         return False
     if request.fields.names() & _JUDGED:
         return False
-    if stored.status in _WITHOUT_BODY or stored.part is not None or len(stored.body) > LARGEST:
+    if stored.status in EMPTY or stored.part is not None or len(stored.body) > LARGEST:
         return False
     if route.refresh is not None or route.deduping is not None:
         return False

@@ -16,7 +16,7 @@ from json.encoder import encode_basestring_ascii as quote
 from operator import attrgetter
 from typing import Final
 
-from proxy.observing import Repeats
+from proxy.observing import Calls, Repeats
 from proxy.outcomes import ExchangeRecord
 from proxy.rules.prices import MICROS
 
@@ -113,11 +113,16 @@ def _what(record: ExchangeRecord) -> str:
 def _end(record: ExchangeRecord) -> str:
     """Of an access line what is behind the duration."""
     upstream = "" if record.upstream_s is None else f',"upstream_s":{record.upstream_s:.6f}'
+    sizes = f'"request_bytes":{record.request_bytes},"response_bytes":{record.response_bytes}'
+    return f"{upstream},{sizes}{_who(record)}}}\n"
+
+
+def _who(record: ExchangeRecord) -> str:
+    """Of an access line what is behind the sizes."""
     key = f',"key":{quote(record.key)}' if record.key else ""
     session = f',"session":"{record.session}"' if record.session else ""
-    sizes = f'"request_bytes":{record.request_bytes},"response_bytes":{record.response_bytes}'
     money = _money(record) if record.unit else ""
-    return f"{upstream},{sizes}{key}{session}{money}}}\n"
+    return f"{key}{session}{money}"
 
 
 def _money(record: ExchangeRecord) -> str:
@@ -142,6 +147,23 @@ def json_lines(repeats: Repeats, forms: Sequence[bytes]) -> bytes:
         return lines
     each = zip(lines.splitlines(keepends=True), repeats.times, strict=True)
     return b"".join([line * times for line, times in each])
+
+
+def json_call_form(record: ExchangeRecord) -> bytes:
+    """The form of lines about calls that are like this one; `json_call_lines` fills it in."""
+    form = f'"time":"%b{_escaped(_what(record))},"duration_s":%.6f,"upstream_s":%.6f'
+    form += f',"request_bytes":{record.request_bytes},"response_bytes":%d{_escaped(_who(record))}'
+    return ("{" + form + "}\n").encode("ascii")
+
+
+def json_call_lines(calls: Calls, forms: Sequence[bytes]) -> bytes:
+    """The lines of more calls."""
+    values: list[bytes | float] = [0.0] * (4 * len(forms))
+    values[0::4] = [timestamp(at).encode("ascii") for at in calls.ats]
+    values[1::4] = calls.durations
+    values[2::4] = calls.upstream_s
+    values[3::4] = calls.sizes
+    return b"".join(forms) % tuple(values)
 
 
 def _escaped(text: str) -> str:
@@ -182,4 +204,14 @@ def text_lines(repeats: Repeats, records: Sequence[ExchangeRecord]) -> bytes:
     return b"".join(
         text_line(replace(record, at=at, age_s=age, ttl_s=ttl, duration_s=duration)) * times
         for record, age, ttl, times in each
+    )
+
+
+def text_call_lines(calls: Calls, records: Sequence[ExchangeRecord]) -> bytes:
+    """The same of calls."""
+    return b"".join(
+        text_line(
+            replace(record, at=at, duration_s=duration, upstream_s=upstream, response_bytes=size)
+        )
+        for record, at, duration, upstream, size in zip(records, *calls, strict=True)
     )

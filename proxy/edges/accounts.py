@@ -48,7 +48,13 @@ class Accounts:
     @property
     def observers(self) -> tuple[Observer, ...]:
         """What counts each exchange."""
-        hits = Retells(self.hits.observe, attrgetter("place"), self.hits.repeat)
+        hits = Retells(
+            tell=self.hits.observe,
+            form=attrgetter("place"),
+            retell=self.hits.repeat,
+            call_form=attrgetter("place"),
+            recall=self.hits.pass_over,
+        )
         return Counts(self.ledger.count), hits
 
     def adopt(self, config: Config) -> None:

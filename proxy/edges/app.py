@@ -104,8 +104,8 @@ class App:
         self.background, self.inner = self._driver.background, self._driver.inner
         self.warming = self._driver.warming
         self.lane = make_lane(self.exchange, cache, settings.lane_bytes, clock)
-        self.relays = make_relays(self._driver, clock, on=settings.lane_bytes > 0)
-        self.reaches = make_reaches(self.exchange, cache, clock, on=settings.lane_bytes > 0)
+        self.relays = make_relays(self._driver, settings.lane_bytes, clock)
+        self.reaches = make_reaches(self.exchange, cache, settings.lane_bytes, clock)
         self.stats.spans = self._driver.lifetimes.spans
         self.sessions = self.exchange.sessions
         self.metrics.rules_loaded(config.digest, clock())

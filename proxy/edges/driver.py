@@ -84,23 +84,25 @@ def make_lane(exchange: Exchange, cache: Cache, max_bytes: int, clock: Callable[
     return lane
 
 
-def make_relays(driver: Driver, clock: Callable[[], float], *, on: bool) -> Relays:
-    """The relay lane in front of the driver; it learns nothing unless it is `on`."""
+def make_relays(driver: Driver, max_bytes: int, clock: Callable[[], float]) -> Relays:
+    """The relay lane in front of the driver; it learns nothing if it has no room."""
     exchange = driver.exchange
-    relays = Relays(exchange.observers, driver.background, clock=clock, timer=time.perf_counter)
+    relays = Relays(
+        max_bytes, exchange.observers, driver.background, clock=clock, timer=time.perf_counter
+    )
     relays.adopt(exchange.world)
-    if on:
+    if max_bytes:
         exchange.calling.on_passed = relays.note
     return relays
 
 
 def make_reaches(
-    exchange: Exchange, cache: Cache, clock: Callable[[], float], *, on: bool
+    exchange: Exchange, cache: Cache, max_bytes: int, clock: Callable[[], float]
 ) -> Reaches:
-    """The far lane behind the hot one, whose notes it shares; it learns nothing unless `on`."""
-    reaches = Reaches(exchange.observers, cache, clock=clock, timer=time.perf_counter)
+    """The far lane behind the hot one, whose notes it shares; it learns nothing without room."""
+    reaches = Reaches(max_bytes, exchange.observers, cache, clock=clock, timer=time.perf_counter)
     reaches.adopt(exchange.world)
-    if on:
+    if max_bytes:
         exchange.on_served = _both(exchange.on_served, reaches.note)
     return reaches
 

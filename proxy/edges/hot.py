@@ -36,7 +36,7 @@ Edit = Callable[[int, Fields], Fields]
 _JOINED: Final = 8 << 10
 """Bytes of a body that is kept behind its head, so that one buffer goes out; a copy is cheaper."""
 
-_TAKES: Final = 2816
+_TAKES: Final = 2944
 """Bytes a Hot takes besides its request and answer: itself, its template, its record."""
 
 _DAY_S: Final = 86_400.0
@@ -78,6 +78,10 @@ class Form:
         """The head as it is at `now`."""
         date = format_http_date(now).encode() if self.own_date else b""
         return self.template % {b"age": int(age), b"ttl": math.floor(ttl), b"date": date}
+
+
+NO_FORM: Final = Form(b"", own_date=False)
+"""For what is told of and never sent."""
 
 
 def edits_of(reply: Reply) -> list[Edit] | None:
@@ -128,20 +132,56 @@ def _fields(visit: Visit, stored: StoredResponse, edits: Sequence[Edit], now: fl
     return fields
 
 
-class Hot:
-    """A request that is answered from here. Times are epoch seconds.
+class Template:
+    """What the hits of one request have in common while one stored response answers it.
 
-    `head` (with a small body behind it) and `body` are the answer from `since` to `until`.
-    `count` hits wait to be told, `forms` are what those who retell made of one. The
-    larger `used`, the later it was hit. `exact` are the requests that come again as they are.
+    `count` hits wait to be told, `forms` are what those who retell made of one.
     """
 
     __slots__ = (
-        *("alike", "begins", "body", "count", "ends", "exact", "form", "head"),
-        *("forms", "held"),
-        *("initial_age", "lifetime", "marker", "place", "received_at", "record", "since"),
-        *("size", "until", "used"),
+        *("alike", "begins", "count", "ends", "form", "forms", "initial_age", "lifetime"),
+        *("place", "received_at", "record"),
     )
+
+    def __init__(
+        self,
+        place: bytes,
+        stored: StoredResponse,
+        form: Form,
+        visit: Visit,
+        record: ExchangeRecord,
+    ) -> None:
+        self.place, self.form, self.record = place, form, record
+        self.initial_age, self.received_at = stored.initial_age, stored.response_time
+        self.lifetime = stored.lifetime
+        self.begins, self.ends = spell(visit.request.fields.get("authorization"), visit.began_at)
+        self.count = 0
+        self.alike: Alike = Alike(record)
+        self.forms: dict[int, object] = {}
+
+    def age(self, now: float) -> float:
+        """As StoredResponse.age."""
+        resident = now - self.received_at
+        age = self.initial_age + resident if resident > 0 else self.initial_age
+        return age if age > 0 else 0.0
+
+    def head_at(self, now: float) -> bytes | None:
+        """The head of the answer as it is at `now`; None if that is none that is fresh."""
+        age = self.age(now)
+        ttl = self.lifetime - age
+        if ttl <= 0 or not self.begins <= now < self.ends:
+            return None
+        return self.form.at(now, age, ttl)
+
+
+class Hot(Template):
+    """A request that is answered from here. Times are epoch seconds.
+
+    `head` (with a small body behind it) and `body` are sent from `since` to `until`.
+    The larger `used`, the later it was hit. `exact` are the requests that come again as they are.
+    """
+
+    __slots__ = ("body", "exact", "head", "held", "marker", "since", "size", "until", "used")
 
     def __init__(
         self,
@@ -152,38 +192,27 @@ class Hot:
         visit: Visit,
         record: ExchangeRecord,
     ) -> None:
-        self.place, self.held = place, held
+        super().__init__(place, stored, form, visit, record)
+        self.held = held
         self.marker: tuple[bytes, Held] | None = None
-        self.form, self.record = form, record
-        self.initial_age, self.received_at = stored.initial_age, stored.response_time
-        self.lifetime = stored.lifetime
-        self.begins, self.ends = spell(visit.request.fields.get("authorization"), visit.began_at)
         self.head = self.body = b""
         self.since, self.until = math.inf, -math.inf
-        self.count = self.used = 0
+        self.used = 0
         self.exact: list[bytes] = []
-        self.alike: Alike = Alike(record)
-        self.forms: tuple[object, ...] = ()
         joined = len(stored.body) if len(stored.body) <= _JOINED else 0
         self.size = _TAKES + 2 * len(held.request) + 2 * len(form.template) + joined
 
-    def age(self, now: float) -> float:
-        """As StoredResponse.age."""
-        resident = now - self.received_at
-        age = self.initial_age + resident if resident > 0 else self.initial_age
-        return age if age > 0 else 0.0
-
     def render(self, stored: StoredResponse, now: float) -> bool:
         """Make the answer as it is at `now`; whether it is one that is fresh."""
-        age, body = self.age(now), stored.body
-        ttl = self.lifetime - age
-        if ttl <= 0 or not self.begins <= now < self.ends:
+        head, body = self.head_at(now), stored.body
+        if head is None:
             return False
-        head = self.form.at(now, age, ttl)
         if len(body) <= _JOINED:
             self.head = head + body
         else:
             self.head, self.body = head, body
+        age = self.age(now)
+        ttl = self.lifetime - age
         lasts = min(1 - age % 1, ttl % 1, ttl, 1 - now % 1 if self.form.own_date else 1.0)
         self.since, self.until = now, min(now + lasts - _TINY_S, self.ends)
         return True

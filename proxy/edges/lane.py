@@ -10,15 +10,16 @@ bounded in bytes; nothing of it outlives the rules.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from proxy.decisions.repeating import LARGEST, repeats
 from proxy.edges.folding import Folding
-from proxy.edges.hot import Alike, Held, Hot, edits_of, form_of
+from proxy.edges.hot import Held, Hot, edits_of, form_of
+from proxy.edges.recurring import LONGEST
 from proxy.edges.sightings import Sightings
-from proxy.edges.telling import Telling
+from proxy.edges.telling import Groups, Telling
 from proxy.messages import Variants
 from proxy.outcomes import Outcome, Tier
 from proxy.rules.heeded import heeded
@@ -30,16 +31,11 @@ if TYPE_CHECKING:
     from proxy.decisions.lookup import Serve
     from proxy.messages import CacheKey, Request, StoredResponse
     from proxy.observing import Observer
-    from proxy.outcomes import ExchangeRecord
     from proxy.sight import Sight
     from proxy.store.cache import Cache
     from proxy.store.memory import Slot
     from proxy.turn import Turn, World
 
-LONGEST: Final = 16 << 10
-"""Bytes of a request that may be remembered."""
-
-_GROUPS: Final = 1024
 _KEPT: Final = 7 / 8
 """The share of its bytes that is left when there were too many."""
 
@@ -103,7 +99,7 @@ class Lane:
         self._folding = Folding(())
         self._varying = frozenset[str]()
         self._sightings = Sightings()
-        self._groups: dict[ExchangeRecord, Alike] = {}
+        self._groups = Groups()
         self._noted: Noted | None = None
         self._world: World | None = None
 
@@ -119,7 +115,7 @@ class Lane:
     def adopt(self, world: World) -> None:
         """These rules are in force now: forget all that was learnt under others."""
         self._world = world if self.max_bytes else None
-        self._groups.clear()
+        self._groups = Groups()
         self._noted = None
         self._fold_by(frozenset())
 
@@ -183,10 +179,10 @@ class Lane:
             return True
         key, held = hot.marker
         slot = self._standing(key)
-        return slot is not None and slot is held() and now < slot.expires_at
+        return slot is not None and slot is held() and now < slot.entry.expires_at
 
     def _renewed(self, hot: Hot, slot: Slot, now: float) -> bool:
-        if hot.render(slot.found.entry, now):  # type: ignore[arg-type]  # it was one, see _made
+        if hot.render(slot.entry, now):  # type: ignore[arg-type]  # it was one, see _made
             return True
         self._drop(hot.held)
         return False
@@ -217,9 +213,9 @@ class Lane:
         if noted.key.digest == noted.sight.place.digest:
             return True
         marker = self._standing(noted.key.digest)
-        if marker is None or not isinstance(marker.found.entry, Variants):
+        if marker is None or not isinstance(marker.entry, Variants):
             return False
-        names = marker.found.entry.names
+        names = marker.entry.names
         if not self._folding.heeds(names):
             varying = self._varying.union(names)
             if len(varying) > _MOST_VARYING:
@@ -235,7 +231,7 @@ class Lane:
             return None
         slot = self._standing(place)
         form = form_of(turn.visit, noted.stored, edits, self._clock())
-        if slot is None or slot.found.entry is not noted.stored or form is None:
+        if slot is None or slot.entry is not noted.stored or form is None:
             return None
         sent = len(noted.stored.body)
         record = turn.visit.record(0.0, received=turn.body.received, sent=sent)
@@ -248,7 +244,7 @@ class Lane:
         return hot
 
     def _keep(self, data: bytes, hot: Hot) -> None:
-        hot.alike, hot.used = self._alike(hot.record), self.telling.told
+        hot.alike, hot.used = self._groups.of(hot.record), self.telling.told
         self._table[data] = hot
         self.bytes += hot.size
         self._trim()
@@ -269,21 +265,6 @@ class Lane:
             hot.used = told
         self._cache.touch([hot.marker[0] for hot in hots if hot.marker])
         self._cache.touch([hot.place for hot in hots])
-
-    def _alike(self, record: ExchangeRecord) -> Alike:
-        common = replace(
-            record,
-            at=0.0,
-            path="",
-            key="",
-            place=b"",
-            age_s=None,
-            ttl_s=None,
-            duration_s=0.0,
-        )
-        if len(self._groups) >= _GROUPS:
-            self._groups.clear()
-        return self._groups.setdefault(common, Alike(common))
 
     def _drop(self, held: Held) -> None:
         """Forget what needs a slot; the memory store may have let go of that."""

@@ -123,7 +123,8 @@ class LanedConnection(ClientConnection):
             self.force_close()
             return
         if answer is None:
-            self._hand_over(pending)
+            if not pending.waits_on():
+                self._hand_over(pending)
             return
         self._pending = None
         self._hot_at = self._loop.time()

@@ -14,19 +14,22 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
 from proxy.edges.access_lines import (
+    json_call_form,
+    json_call_lines,
     json_form,
     json_line,
     json_lines,
+    text_call_lines,
     text_line,
     text_lines,
     timestamp,
 )
 from proxy.edges.linewriter import LineWriter
 from proxy.edges.redact import redact_text
-from proxy.observing import Again, Counts, F, Observer, Repeats, Retells
+from proxy.observing import Again, Calls, Counts, F, Observer, Repeats, Retells
 from proxy.outcomes import ExchangeRecord
 
 AUDIT: Final = "larder.audit"
@@ -87,6 +90,9 @@ class _WriterHandler(logging.Handler):
         self._writer.write((self.format(record) + "\n").encode(errors="backslashreplace"))
 
 
+R = TypeVar("R", Repeats, Calls)
+
+
 def _itself(record: ExchangeRecord) -> ExchangeRecord:
     return record
 
@@ -119,18 +125,31 @@ class Logs:
         logging.getLogger(AUDIT).setLevel(logging.INFO)
         self.access: Observer = Counts(_silent)
         if level <= logging.INFO and form is LogFormat.JSON:
-            self.access = Retells(self._write, json_form, self._rewrite(json_lines))
+            self.access = Retells(
+                tell=self._write,
+                form=json_form,
+                retell=self._written(json_lines),
+                call_form=json_call_form,
+                recall=self._written(json_call_lines),
+            )
         elif level <= logging.INFO:
-            self.access = Retells(self._write, _itself, self._rewrite(text_lines))
+            self.access = Retells(
+                tell=self._write,
+                form=_itself,
+                retell=self._written(text_lines),
+                call_form=_itself,
+                recall=self._written(text_call_lines),
+            )
 
     def _write(self, record: ExchangeRecord) -> None:
         self._access.write(self._line(record))
 
-    def _rewrite(
-        self, lines: Callable[[Repeats, Sequence[F]], bytes]
-    ) -> Callable[[Repeats, Sequence[F]], None]:
-        def write(repeats: Repeats, forms: Sequence[F]) -> None:
-            self._access.write(lines(repeats, forms), sum(repeats.times))
+    def _written(
+        self, lines: Callable[[R, Sequence[F]], bytes]
+    ) -> Callable[[R, Sequence[F]], None]:
+        def write(more: R, forms: Sequence[F]) -> None:
+            text = lines(more, forms)
+            self._access.write(text, text.count(b"\n"))
 
         return write
 

@@ -69,8 +69,9 @@ class _Series:
     def add(self, record: ExchangeRecord, again: Again) -> None:
         status, tier, reason, times = record.status // 100, record.tier, record.reason, again.times
         self.statuses[status] += times
-        self.duration.observe(again.duration_s, times)
-        self.response_bytes += record.response_bytes * times
+        for seconds, alike in again.durations:
+            self.duration.observe(seconds, alike)
+        self.response_bytes += again.response_bytes
         if tier is not None:
             self.tiers[tier] += times
         if reason is not None:
@@ -94,7 +95,7 @@ class _Counted(Collector):
 
     def observe(self, record: ExchangeRecord, again: Again) -> None:
         if record.background:
-            self._observe_upstream(record)
+            self._observe_upstream(record, again)
             return
         key = (record.route, record.outcome)
         self._series[key].add(record, again)
@@ -106,15 +107,17 @@ class _Counted(Collector):
         if record.collapsed:
             self._count("larder_collapsed_total", record.route, record.outcome)
         else:
-            self._observe_upstream(record)
+            self._observe_upstream(record, again)
 
-    def _observe_upstream(self, record: ExchangeRecord) -> None:
-        """Count the upstream call that was this exchange's own."""
+    def _observe_upstream(self, record: ExchangeRecord, again: Again) -> None:
+        """Count the upstream calls that were these exchanges' own."""
         route = record.route
-        if record.upstream_s is not None:
-            self._upstream[route].observe(record.upstream_s)
+        if again.upstream_s:
+            observe = self._upstream[route].observe
+            for seconds in again.upstream_s:
+                observe(seconds)
         if record.upstream_status is not None:
-            self._upstream_statuses[route, record.upstream_status // 100] += 1
+            self._upstream_statuses[route, record.upstream_status // 100] += again.times
         if record.stored:
             self._stored[route] += 1
         if record.not_stored is not None:

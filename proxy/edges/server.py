@@ -18,8 +18,8 @@ from aiohttp import web
 from proxy.caching.cache_status import render
 from proxy.client import finish
 from proxy.edges.connection import unserved
-from proxy.edges.lane import LONGEST, Lane
 from proxy.edges.lanes import LanedConnection, pending_on
+from proxy.edges.recurring import LONGEST
 from proxy.edges.requests import address_of, parse_request
 from proxy.edges.telling import Unsent
 from proxy.edges.underway import Received, UnderWay
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from proxy.begun import Begun
     from proxy.client import Sent
+    from proxy.edges.lane import Lane
     from proxy.edges.lanes import Learner
     from proxy.edges.wire_body import Payload
     from proxy.messages import Request
@@ -66,9 +67,9 @@ class ProxyServer(web.Server):
         lane: Lane | None = None,
         others: Sequence[Learner] = (),
     ) -> None:
-        """`handler` begins requests; `refused` is told the status of what is too malformed for it.
+        """`handler` begins requests that `lane` and the `others` do not know.
 
-        `budget` is for bodies that are read whole. `lane` and the `others` answer what they know.
+        `refused` is told the status of what is malformed; `budget` is for bodies read whole.
         """
         super().__init__(unserved, handler_cancellation=True)  # the flights it began go on
         self.handler = handler
@@ -78,8 +79,7 @@ class ProxyServer(web.Server):
         self.lane = lane
         self.others = others
         self.takers = tuple(other.take for other in others)
-        self.draining = False
-        self.serving = 0
+        self.draining, self.serving = False, 0
 
     @property
     def in_flight(self) -> int:

@@ -39,34 +39,30 @@ class RouteStats:
     upstream_s: float | None = None
     outcomes: dict[Outcome, int] = field(default_factory=dict)
 
-    def add(self, record: ExchangeRecord, times: int = 1) -> None:
-        """Count an exchange; of one that no client waited for, only its upstream call.
-
-        One with an upstream call comes alone.
-        """
+    def add(self, record: ExchangeRecord, again: Again) -> None:
+        """Count so many alike; of those that no client waited for, only the upstream calls."""
         if record.background:
-            self._add_call(record)
+            self._add_calls(again)
             return
-        outcome = record.outcome
+        outcome, times = record.outcome, again.times
         self.requests += times
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + times
         self.aborted += record.aborted
         self.stored += record.stored
         self.request_bytes += record.request_bytes * times
-        self.response_bytes += record.response_bytes * times
+        self.response_bytes += again.response_bytes
         if not record.collapsed:
-            self._add_call(record)
+            self._add_calls(again)
         if outcome in SERVED:
-            self.saved_bytes += record.response_bytes * times
+            self.saved_bytes += again.response_bytes
         if outcome in SAVED:
             self.saved_s += (self.upstream_s or 0.0) * times
 
-    def _add_call(self, record: ExchangeRecord) -> None:
-        if record.upstream_s is None:
-            return
-        self.upstream_calls += 1
-        old, new = self.upstream_s, record.upstream_s
-        self.upstream_s = new if old is None else old + _SMOOTHING * (new - old)
+    def _add_calls(self, again: Again) -> None:
+        self.upstream_calls += len(again.upstream_s)
+        for new in again.upstream_s:
+            old = self.upstream_s
+            self.upstream_s = new if old is None else old + _SMOOTHING * (new - old)
 
     def merge(self, other: RouteStats) -> None:
         """Add another's counts; the smoothed upstream seconds stay a route's own."""
@@ -121,7 +117,7 @@ class Statistics:
         route = self._routes.get(record.route)
         if route is None:
             route = self._routes[record.route] = RouteStats()
-        route.add(record, again.times)
+        route.add(record, again)
 
     def reset(self, at: float) -> None:
         """Count from nothing again since `at`, epoch seconds."""

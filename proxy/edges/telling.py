@@ -10,17 +10,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
+from proxy.edges.hot import Alike
 from proxy.observing import Again, Counts, Repeats, Retells, failed, tell
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable, Sequence
 
-    from proxy.edges.hot import Alike, Hot
+    from proxy.edges.hot import Hot, Template
     from proxy.observing import Observer
     from proxy.outcomes import ExchangeRecord
+
+_MOST_GROUPS: Final = 1024
 
 
 class Over(Protocol):
@@ -74,37 +77,11 @@ class Telling:
 
     def _tell(self) -> None:
         turn, self._turn = self._turn, []
-        if not turn:
-            return
-        at, times = self._at, [hot.count for hot in turn]
-        count, groups = sum(times), _groups(turn)
-        self.told += count
-        self._used(turn)
-        ages = [hot.age(at) for hot in turn]
-        ttls = [hot.lifetime - age for hot, age in zip(turn, ages, strict=True)]
-        repeats = Repeats(at, (self._timer() - self._began) / count, ages, ttls, times)
-        for number, observe in enumerate(self._observers):
-            try:
-                if isinstance(observe, Retells):
-                    observe.retell(repeats, self._forms(turn, number))
-                else:
-                    _tell_one(observe, repeats, turn, groups)
-            except Exception:  # noqa: BLE001 - as in observing.tell
-                failed()
-        for alike in groups:
-            alike.count = 0
-
-    def _forms(self, turn: Sequence[Hot], number: int) -> list[object]:
-        """What this observer, which retells, has made of each of them."""
-        try:
-            return [hot.forms[number] for hot in turn]
-        except IndexError:  # one is new, or the observer is
-            for hot in turn:
-                hot.forms = tuple(
-                    each.prepare(hot.record) if isinstance(each, Retells) else None
-                    for each in self._observers
-                )
-            return [hot.forms[number] for hot in turn]
+        if turn:
+            count = sum(hot.count for hot in turn)
+            self.told += count
+            self._used(turn)
+            retell(self._observers, self._at, (self._timer() - self._began) / count, turn)
 
     # -- clients that do not read
 
@@ -121,36 +98,95 @@ class Telling:
         self.unsent -= 1
         self.told += 1
         self._used((hot,))
-        record = _record(hot, at, self._timer() - began)
+        record = record_of(hot, at, self._timer() - began)
         tell(self._observers, replace(record, aborted=aborted))
 
 
-def _groups(turn: Sequence[Hot]) -> list[Alike]:
-    """The groups of a turn, with all its hits counted on them and no more on the Hots."""
+class Groups:
+    """The groups there are, until there are too many."""
+
+    def __init__(self) -> None:
+        self._groups: dict[ExchangeRecord, Alike] = {}
+
+    def of(self, record: ExchangeRecord) -> Alike:
+        """That of a hit."""
+        common = replace(
+            record,
+            at=0.0,
+            path="",
+            key="",
+            place=b"",
+            age_s=None,
+            ttl_s=None,
+            duration_s=0.0,
+        )
+        if len(self._groups) >= _MOST_GROUPS:
+            self._groups.clear()
+        return self._groups.setdefault(common, Alike(common))
+
+
+def retell(
+    observers: Sequence[Observer], at: float, duration_s: float, turn: Sequence[Template]
+) -> None:
+    """Tell of all that these count, `duration_s` each, and let them count from nothing."""
+    times, groups = [hit.count for hit in turn], _grouped(turn)
+    ages = [hit.age(at) for hit in turn]
+    ttls = [hit.lifetime - age for hit, age in zip(turn, ages, strict=True)]
+    repeats = Repeats(at, duration_s, ages, ttls, times)
+    for number, observe in enumerate(observers):
+        try:
+            if isinstance(observe, Retells):
+                observe.retell(repeats, _forms(observe, number, turn))
+            else:
+                _tell_one(observe, repeats, turn, groups)
+        except Exception:  # noqa: BLE001 - as in observing.tell
+            failed()
+    for alike in groups:
+        alike.count = 0
+
+
+def _forms(observe: Retells[object], number: int, turn: Sequence[Template]) -> list[object]:
+    """What this observer has made of each of them."""
+    try:
+        return [hit.forms[number] for hit in turn]
+    except KeyError:  # one is new, or the observer is
+        for hit in turn:
+            hit.forms[number] = observe.form(hit.record)
+        return [hit.forms[number] for hit in turn]
+
+
+def _grouped(turn: Sequence[Template]) -> list[Alike]:
+    """The groups of a turn, with all its hits counted on them and no more on the templates."""
     groups: list[Alike] = []
-    for hot in turn:
-        alike = hot.alike
+    for hit in turn:
+        alike = hit.alike
         if not alike.count:
             groups.append(alike)
-        alike.count += hot.count
-        hot.count = 0
+        alike.count += hit.count
+        hit.count = 0
     return groups
 
 
 def _tell_one(
-    observe: Observer, repeats: Repeats, turn: Sequence[Hot], groups: Sequence[Alike]
+    observe: Observer, repeats: Repeats, turn: Sequence[Template], groups: Sequence[Alike]
 ) -> None:
     if isinstance(observe, Counts):
         for alike in groups:
-            observe.add(alike.record, Again(repeats.at, 0.0, 0.0, repeats.duration_s, alike.count))
+            observe.add(alike.record, _again(alike, repeats))
         return
-    for hot, times in zip(turn, repeats.times, strict=True):
-        record = _record(hot, repeats.at, repeats.duration_s)
+    for hit, times in zip(turn, repeats.times, strict=True):
+        record = record_of(hit, repeats.at, repeats.duration_s)
         for _ in range(times):
             observe(record)
 
 
-def _record(hot: Hot, at: float, duration_s: float) -> ExchangeRecord:
-    age = hot.age(at)
-    ttl = hot.lifetime - age
-    return replace(hot.record, at=at, age_s=age, ttl_s=ttl, duration_s=duration_s)
+def record_of(hit: Template, at: float, duration_s: float) -> ExchangeRecord:
+    """The record of one of its hits."""
+    age = hit.age(at)
+    ttl = hit.lifetime - age
+    return replace(hit.record, at=at, age_s=age, ttl_s=ttl, duration_s=duration_s)
+
+
+def _again(alike: Alike, repeats: Repeats) -> Again:
+    times, durations = alike.count, ((repeats.duration_s, alike.count),)
+    return Again(repeats.at, times, durations, (), alike.record.response_bytes * times)

@@ -40,7 +40,10 @@ class Pending(Protocol):
         """Call this once when `answer` can tell."""
 
     def answer(self) -> bytes | None:
-        """The answer as its client gets it; None: it is the driver's to give."""
+        """The answer as its client gets it; None: it is the driver's to give, or not whole."""
+
+    def waits_on(self) -> bool:
+        """Whether more of it will come and is listened for: then `answer` can tell more."""
 
     def over(self, *, aborted: bool) -> None:
         """The answer was sent, or never will be: its client left."""

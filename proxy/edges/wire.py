@@ -11,6 +11,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
+from proxy.caching.status import EMPTY
 from proxy.errors import ClientGone
 from proxy.fields import NO_FIELDS, Fields
 from proxy.problem import phrase
@@ -29,7 +30,6 @@ SLICE = 256 * 1024
 JOINED = 16 * 1024
 """Bytes of body up to which a copy behind its head costs less than a second buffer."""
 
-WITHOUT_BODY = frozenset({204, 304})
 SWITCHING = 101
 
 
@@ -97,13 +97,13 @@ class WireReply:
     def _begin(self, status: int, reason: str, fields: Fields, length: int | None) -> None:
         lines = _lines(status, reason, fields)
         self.started = True
-        self._bodyless = self._head_only or status in WITHOUT_BODY
+        self._bodyless = self._head_only or status in EMPTY
         self._left = length
         framing = ""
         self._switches = status == SWITCHING
         if self._switches:
             self.keep_alive, self._left = False, None
-        elif length is not None and status not in WITHOUT_BODY:
+        elif length is not None and status not in EMPTY:
             framing = f"Content-Length: {length}\r\n"
         elif not self._bodyless and self._version >= (1, 1):
             self._chunked = True

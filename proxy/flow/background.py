@@ -75,7 +75,8 @@ class Behind:
         self._background = background
         self._queue = queue
 
-    def __enter__(self) -> None:
+    def begin(self) -> None:
+        """One more waits."""
         queue = self._queue
         queue.clients += 1
         if queue.clients == 1:
@@ -83,11 +84,18 @@ class Behind:
             if queue.waiting:
                 self._background.go_on(queue)
 
-    def __exit__(self, *_: object) -> None:
+    def end(self) -> None:
+        """One of them waits no more."""
         queue = self._queue
         queue.clients -= 1
         if queue.waiting:
             self._background.go_on(queue)
+
+    def __enter__(self) -> None:
+        self.begin()
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
 
 
 class Background:

@@ -97,9 +97,12 @@ class Lease:
         self.connection = connection
         self._pool = pool
 
-    def release(self) -> None:
-        """The answer is complete: back to the pool, or closed if it is not fit for more."""
-        self.wire.rest()
+    def release(self, keep_s: float | None = None) -> None:
+        """The answer is complete: back to the pool, or closed if it is not fit for more.
+
+        `keep_s` as in Wire.rest.
+        """
+        self.wire.rest(keep_s)
         self._pool.put(self)
 
     def close(self) -> None:

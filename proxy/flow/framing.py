@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from proxy.caching.status import EMPTY
 from proxy.fields import NO_FIELDS, Fields
 
 MAX_SIZE_LINE: Final = 4096
@@ -22,7 +23,6 @@ MAX_TRAILERS: Final = 16 * 1024
 
 _SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
 _FIELD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*")
-_WITHOUT_BODY: Final = frozenset({204, 304})
 
 
 Put = Callable[[bytes], None]
@@ -37,6 +37,7 @@ class Counted:
     """As many bytes as Content-Length says; 0 for an answer that has no body."""
 
     def __init__(self, length: int) -> None:
+        self.length = length
         self._left = length
         self.rest = b""
         """What came behind the end."""
@@ -187,7 +188,7 @@ def framing_of(status: int, fields: Fields, *, has_body: bool) -> Framing:
     """
     if status == 101:
         return UntilClose()
-    if not has_body or status in _WITHOUT_BODY:
+    if not has_body or status in EMPTY:
         return Counted(0)
     lengths = fields.get_all("content-length")
     coding = fields.get("transfer-encoding")

@@ -109,9 +109,13 @@ class Watch:
 
     def begin(self, limits: Limits, limit: Limit, peer: str) -> None:
         """A wait under this limit begins."""
-        self._limits, self._peer = limits, peer
-        self._limit, self._until = limits.first(limit, self._loop.time())
-        if self._timer is None or self._until < self._timer_at:
+        self.wait(limits, *limits.first(limit, self._loop.time()), peer)
+
+    def wait(self, limits: Limits, limit: Limit, until: float, peer: str) -> None:
+        """A wait begins that is too long `until` then (loop time), by this limit of those."""
+        self._limits, self._limit, self._peer = limits, limit, peer
+        self._until = until
+        if self._timer is None or until < self._timer_at:
             self._set_timer()
 
     def move(self, limit: Limit) -> None:

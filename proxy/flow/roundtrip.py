@@ -15,11 +15,12 @@ from proxy.errors import UpstreamProtocolError
 from proxy.fields import NO_FIELDS, Fields
 from proxy.flow.answer_head import SWITCHING, Head
 from proxy.flow.connection import Lease
+from proxy.flow.framing import Counted
 from proxy.flow.limits import Limit, Limits
+from proxy.flow.lost import ConnectionLost
 from proxy.flow.request_head import Outgoing, Trailed, no_trailers
 from proxy.flow.tasks import spawn
 from proxy.flow.upload import SLICE, Tunnel, Upload, in_slices
-from proxy.flow.wire import ConnectionLost
 from proxy.messages import Response
 
 OnInterim = Callable[[int, Fields], Awaitable[None]]
@@ -29,10 +30,13 @@ OnInterim = Callable[[int, Fields], Awaitable[None]]
 class Channel:
     """A leased connection with one request on it, and the upload of that request's body."""
 
-    def __init__(self, lease: Lease, limits: Limits, now: Callable[[], float]) -> None:
+    def __init__(
+        self, lease: Lease, limits: Limits, now: Callable[[], float], sent_at: float | None = None
+    ) -> None:
+        """`sent_at` (epoch seconds): a request is on it already."""
         self._lease = lease
         self._now = now
-        self._request_time = now()
+        self._request_time = now() if sent_at is None else sent_at
         self._wire = lease.wire
         self._limits = limits
         self._upload: Upload | None = None
@@ -67,16 +71,21 @@ class Channel:
         await self._wire.came()
         self._wire.watch.end()
 
-    def listen(self, heard: Callable[[], None] | None) -> None:
-        """Call this once instead, or nobody any more; under the same limit."""
+    def listen(self, heard: Callable[[], None] | None, limit: Limit = "first_byte") -> None:
+        """Call this once instead, under this limit, or nobody any more."""
         if heard is not None:
-            self._watch("first_byte")
+            self._watch(limit)
         self._wire.heard = heard
 
     @property
     def whole_head(self) -> Head | None:
         """The head of the answer, if all of it has come and nothing of it was read."""
         return self._wire.whole_head
+
+    @property
+    def coming(self) -> Counted | None:
+        """As Wire.coming."""
+        return self._wire.coming
 
     async def _head(self, on_interim: OnInterim | None) -> Head:
         """The final head. `first_byte` runs from the request's end and from each interim answer."""

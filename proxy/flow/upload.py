@@ -14,8 +14,9 @@ from typing import Final
 from proxy.errors import ClientError, UpstreamProtocolError
 from proxy.fields import Fields
 from proxy.flow.limits import Limits
+from proxy.flow.lost import ConnectionLost
 from proxy.flow.request_head import no_trailers
-from proxy.flow.wire import ConnectionLost, Wire
+from proxy.flow.wire import Wire
 
 SLICE: Final = 64 * 1024
 """Bytes written at a time, and the largest body that goes out in one write with its head."""

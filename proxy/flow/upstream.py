@@ -9,6 +9,7 @@ aborted first.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -17,13 +18,14 @@ from typing import Final
 
 from proxy.errors import ClientError, UpstreamConnectError, UpstreamError
 from proxy.fields import NO_FIELDS, Fields
-from proxy.flow.answer_head import Head, problem_of
+from proxy.flow.answer_head import problem_of
 from proxy.flow.balance import FAILURE_STATUSES, Balancer, BreakerState, CircuitBreaker, Target
+from proxy.flow.call import Asked, Call
 from proxy.flow.connection import Connector, Lease
 from proxy.flow.limits import Limits
-from proxy.flow.request_head import Body, Outgoing, is_repeatable, outgoing
+from proxy.flow.lost import StaleConnectionError
+from proxy.flow.request_head import Body, Outgoing, is_repeatable
 from proxy.flow.roundtrip import Answer, Channel, OnInterim
-from proxy.flow.wire import StaleConnectionError
 from proxy.rules.settings import Upstream
 
 BACKOFF_S: Final = 0.1
@@ -50,67 +52,6 @@ class TargetStatus:
     failures: int
 
 
-class Call:
-    """One fetch: what is asked, the limits that run over all its tries, and the present try."""
-
-    __slots__ = (
-        *("began", "body", "channel", "fields", "limits", "method", "path", "repeats"),
-        *("request", "tried"),
-    )
-
-    def __init__(
-        self,
-        method: str,
-        path: str,
-        fields: Fields,
-        body: Body,
-        limits: Limits,
-        began: float,
-        *,
-        repeats: bool,
-    ) -> None:
-        self.method = method
-        self.path = path
-        self.fields = fields
-        self.body = body
-        self.limits = limits
-        self.began = began
-        """Epoch seconds."""
-        self.repeats = repeats
-        self.tried: list[Target] = []
-        self.request: Outgoing
-        """As it goes to the last of these."""
-        self.channel: Channel | None = None
-        """Where the present try is under way, once it is sent."""
-
-    async def came(self) -> None:
-        """Return once there is something for `answer` to see. May be cancelled."""
-        if self.channel is not None:
-            await self.channel.came()
-
-    def listen(self, heard: Callable[[], None] | None) -> None:
-        """Be told of that by a call instead; None: no more."""
-        if self.channel is not None:
-            self.channel.listen(heard)
-
-    @property
-    def whole_head(self) -> Head | None:
-        """The head of the answer, if all of that is here."""
-        return None if self.channel is None else self.channel.whole_head
-
-    def abort(self) -> None:
-        """Nobody will ask for the answer."""
-        if self.channel is not None:
-            self.channel.abort()
-
-    def toward(self, target: Target) -> Outgoing:
-        """The request as it goes to this URL."""
-        endpoint = target.endpoint
-        # `*` (OPTIONS) asks about the whole server: no base path (RFC 9112 §3.2.4).
-        path = self.path if self.path == "*" else endpoint.base + self.path
-        return outgoing(self.method, path, endpoint.authority, self.fields, self.body)
-
-
 class UpstreamClient:
     """Fetches from one upstream. The connector is shared and outlives it."""
 
@@ -126,6 +67,9 @@ class UpstreamClient:
         ]
         first = int(self._chance.draw() * len(targets))
         self._balancer = Balancer(upstream.name, targets, first)
+        # None of them ends before it begins, so which of the limits is first never changes.
+        self._endless = Limits(upstream.timeout, math.inf)
+        self._first = Limits(upstream.timeout, upstream.timeout.total).first("first_byte", 0.0)
 
     def status(self) -> tuple[TargetStatus, ...]:
         """Each URL's breaker, in the order of the rule file."""
@@ -167,7 +111,7 @@ class UpstreamClient:
     ) -> Call:
         """Do of a fetch what needs no waiting: send the request, if a connection is idle.
 
-        `answer` is to be called of it. `sent` was begun by `begin_again`; if it is what would be
+        `answer` is to be called of it. `sent` was asked for (`ask`); if it is what would be
         sent now, that goes on. Raises ClientError, and UpstreamBreakerOpenError.
         """
         limits = Limits.start(self._upstream.timeout)
@@ -181,19 +125,31 @@ class UpstreamClient:
             self._send(call, lease)
         return call
 
-    def begin_again(self, request: Outgoing) -> Call | None:
-        """Send a GET that is ready made to the one URL; None if no connection is idle."""
+    def ask(self, request: bytes, take: Callable[[bytes], bool]) -> Asked | None:
+        """Send a GET that is ready made to the one URL; None if no connection is idle.
+
+        `take` as in Wire.ask: if it took the answer, `Asked.done` is to be called, else `resume`.
+        """
         target = self._balancer.targets[0]
         if len(self._balancer.targets) > 1 or not target.breaker.is_spotless:
             return None
         lease = target.endpoint.pool.take(careful=False)
         if lease is None:
             return None
-        limits = Limits.start(self._upstream.timeout)
-        call = Call("GET", "", NO_FIELDS, b"", limits, self._chance.now(), repeats=True)
-        call.tried.append(target)
-        call.request = request
-        self._send(call, lease)
+        began = lease.wire.ask(request, take)
+        limit, after = self._first
+        lease.wire.watch.wait(self._endless, limit, began + after, target.endpoint.peer)
+        return Asked(lease, target, began)
+
+    def resume(self, asked: Asked, request: bytes, at: float) -> Call:
+        """What was asked `at` (epoch seconds), as what `begin` would have begun: for a reader."""
+        asked.lease.wire.take = None
+        timeout = self._upstream.timeout
+        limits = Limits(timeout, asked.began + timeout.total)
+        call = Call("GET", "", NO_FIELDS, b"", limits, at, repeats=True)
+        call.tried.append(asked.target)
+        call.request = Outgoing(head=request, body=b"", length=0, has_answer_body=True)
+        call.channel = Channel(asked.lease, limits, self._chance.now, at)
         return call
 
     def _goes_on(self, call: Call, sent: Call) -> bool:

@@ -13,7 +13,6 @@ framing.py's. Knows nothing of rules or retries. Invariants:
 from __future__ import annotations
 
 import math
-import select
 from asyncio import AbstractEventLoop, Future, Transport
 from collections import deque
 from collections.abc import Callable
@@ -26,22 +25,15 @@ from aiohttp.http_exceptions import HttpProcessingError
 from proxy.errors import UpstreamProtocolError
 from proxy.fields import NO_FIELDS, Fields
 from proxy.flow.answer_head import SWITCHING, Head, HeadReader, idle_hint, problem_of
-from proxy.flow.framing import Framing, FramingError, UntilClose, framing_of
+from proxy.flow.framing import Counted, Framing, FramingError, UntilClose, framing_of
 from proxy.flow.inbox import Inbox
 from proxy.flow.limits import Watch
+from proxy.flow.lost import ConnectionLost, is_readable, no_answer
 
 KEEP_IDLE_S: Final = 30.0
 """How long a connection is kept without use, unless the upstream's Keep-Alive asks for less."""
 MAX_HEAD: Final = 256 * 1024
 """Bytes of an answer's heads, interim ones included, before its last head is complete."""
-
-
-class ConnectionLost(Exception):
-    """The connection ended while something was being written."""
-
-
-class StaleConnectionError(UpstreamProtocolError):
-    """A kept-alive connection was closed by the upstream before any byte of an answer."""
 
 
 class Wire(ResponseHandler):
@@ -55,7 +47,8 @@ class Wire(ResponseHandler):
         self._at_rest = True
         self._may_switch = False
         self._has_answer_body = True
-        self._reuse_until = math.inf
+        self.keep_s, self._reuse_until = KEEP_IDLE_S, math.inf
+        self.take: Callable[[bytes], bool] | None = None
         self.heard: Callable[[], object] | None = None
         """Called once when next there is a head, with what came behind it, or none will come."""
         self._reader = HeadReader(self, loop)
@@ -80,12 +73,26 @@ class Wire(ResponseHandler):
         self._at_rest = False
         self._may_switch = may_switch
         self._has_answer_body = has_answer_body
-        self._clear()
+        self.take = None
+        if self._reader.size:
+            self._clear()
 
-    def rest(self) -> None:
-        """The answer is complete: from here on any byte is unasked for."""
+    def ask(self, request: bytes, take: Callable[[bytes], bool]) -> float:
+        """Send a GET that is ready made; when, as loop time.
+
+        What comes first is offered to `take`, unparsed. If that says it was all of an answer, it
+        has called `rest`; else it is parsed, as if `begin` had been called.
+        """
+        self.begin(has_answer_body=True)
+        self.take = take
+        if self.transport is not None:
+            self.transport.write(request)
+        return self._loop.time()
+
+    def rest(self, keep_s: float | None = None) -> None:
+        """The answer is complete: any byte is unasked for. `keep_s`: as its head, unread, said."""
         self._at_rest = True
-        self._reuse_until = min(self._reuse_until, self._loop.time() + KEEP_IDLE_S)
+        self._reuse_until = self._loop.time() + (self.keep_s if keep_s is None else keep_s)
 
     @property
     def should_close(self) -> bool:
@@ -101,14 +108,7 @@ class Wire(ResponseHandler):
         not read yet: for a request that could not be repeated.
         """
         in_time = self.is_connected() and self._loop.time() < self._reuse_until
-        return in_time and not self.should_close and not (careful and self._is_readable())
-
-    def _is_readable(self) -> bool:
-        if self.transport is None:
-            return True
-        poll = select.poll()
-        poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
-        return bool(poll.poll(0))
+        return in_time and not self.should_close and not (careful and is_readable(self.transport))
 
     def fail(self, error: BaseException) -> None:
         """End the connection at once; whoever reads the answer gets this very error."""
@@ -162,17 +162,25 @@ class Wire(ResponseHandler):
             return None
         return self._heads[0]
 
+    @property
+    def coming(self) -> Counted | None:
+        """The body, if its length was said, the rest of it will come, and nothing was read."""
+        framing = self._framing
+        if len(self._heads) != 1 or self._inbox.ended or not isinstance(framing, Counted):
+            return None
+        return framing
+
     def take_head(self) -> Head:
         """The head that has come, interim or final; raises what came instead of one."""
         if not self._heads:
-            raise self._told(self._exception or EOFError()) from None
+            stale = self.uses > 1 and not self._reader.size
+            raise (self.failure or no_answer(self.peer, self._exception, stale=stale)) from None
         head = self._heads.popleft()
-        problem = problem_of(head, may_switch=self._may_switch)
-        if problem:
+        if problem := problem_of(head, may_switch=self._may_switch):
             raise UpstreamProtocolError(f"{self.peer} {problem}")
         hint = idle_hint(head)
         # A second early: the request must arrive before the upstream's own timer ends.
-        self._reuse_until = math.inf if hint is None else self._loop.time() + hint - 1
+        self.keep_s = KEEP_IDLE_S if hint is None else min(KEEP_IDLE_S, hint - 1)
         return head
 
     def body_at_hand(self) -> bytes:
@@ -195,18 +203,6 @@ class Wire(ResponseHandler):
         """The trailer fields, once the body is over."""
         return NO_FIELDS if self._framing is None else self._framing.trailers
 
-    def _told(self, error: BaseException) -> BaseException:
-        """The error to raise for what aiohttp raised. Quotes nothing the upstream sent."""
-        if error is self.failure:
-            return error
-        if isinstance(error, HttpProcessingError):
-            # The rest of the message quotes the upstream's bytes.
-            what = error.message.partition(":")[0].partition("\n")[0]
-            return UpstreamProtocolError(f"{self.peer} sent what is not HTTP/1.1 ({what})")
-        text = f"{self.peer} closed the connection without an answer"
-        stale = self.uses > 1 and not self._reader.size
-        return (StaleConnectionError if stale else UpstreamProtocolError)(text)
-
     def _tell(self) -> None:
         heard, self.heard = self.heard, None
         if heard is not None:
@@ -225,6 +221,9 @@ class Wire(ResponseHandler):
             if self.transport is not None:
                 self.force_close()
                 self.transport.abort()
+            return
+        take, self.take = self.take, None
+        if take is not None and take(data):
             return
         if self._framing is None:
             data = self._feed_heads(data)
@@ -247,8 +246,9 @@ class Wire(ResponseHandler):
             for head in heads:
                 self._take_head(head)
             if self._reader.size > MAX_HEAD and self._framing is None:
-                what = f"sent a head of over {MAX_HEAD} bytes"
-                self.fail(UpstreamProtocolError(f"{self.peer} {what}"))
+                self.fail(
+                    UpstreamProtocolError(f"{self.peer} sent a head of over {MAX_HEAD} bytes")
+                )
         return data
 
     def _take_head(self, head: Head) -> None:
@@ -295,6 +295,5 @@ class Wire(ResponseHandler):
 
     def _cut(self) -> None:
         self.watch.close()
-        self._inbox.end(
-            UpstreamProtocolError(f"{self.peer} ended its answer before it was complete")
-        )
+        what = f"{self.peer} ended its answer before it was complete"
+        self._inbox.end(UpstreamProtocolError(what))

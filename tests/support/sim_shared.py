@@ -38,6 +38,7 @@ from proxy.store.facts import Latest
 from proxy.store.memory_notes import MemoryNotes
 from proxy.store.notes import Notes
 from tests.support.clock import ManualClock
+from tests.support.gated import Gated
 
 Value = TypeVar("Value")
 
@@ -118,7 +119,7 @@ class World:
         )
 
 
-class SimStore:
+class SimStore(Gated):
     """One instance's connection to the world."""
 
     name = "sim"

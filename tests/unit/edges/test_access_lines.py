@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 
 from proxy.edges.access_lines import (
     ACCESS_FIELDS,
+    json_call_form,
+    json_call_lines,
     json_form,
     json_line,
     json_lines,
+    text_call_lines,
     text_line,
     text_lines,
     timestamp,
 )
-from proxy.observing import Repeats
+from proxy.observing import Calls, Repeats
 from proxy.outcomes import Bypass, ExchangeRecord, Forward, NotStored, Outcome, Tier
 from tests.support.records import HIT, hit, miss
+
+NOON = 1_700_000_000.25
 
 
 @pytest.mark.parametrize(
@@ -65,6 +70,44 @@ def test_lines_of_hits_that_come_again_are_the_same(make: Any, path: str, times:
     repeats = Repeats(1_700_000_000.25, 0.000012, [2.5, 2.5], [297.5, 297.5], [times, 1])
     told = hit(path=path, request_bytes=3, session="s", age_s=2.5, ttl_s=297.5, duration_s=0.000012)
     assert lines(repeats, [form(record)] * 2) == line(told) * (times + 1)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        (json_line, json_call_form, json_call_lines),
+        (text_line, lambda record: record, text_call_lines),
+    ],
+    ids=["json", "text"],
+)
+@pytest.mark.parametrize("path", ["/db/a", "/db/100%s%%/é\n"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"request_bytes": 3, "session": "s", "key": "100%d", "reason": Bypass.TTL_OFF},
+        {"unit": "100%", "cost": 5, "saved": 6, "background": True, "collapsed": True},
+    ],
+    ids=["plain", "named", "priced"],
+)
+def test_lines_of_calls_that_come_again_are_the_same(
+    make: Any, path: str, changes: dict[str, Any]
+) -> None:
+    line, form, lines = make
+    record = miss(path=path, at=5.0, **changes)
+    other = miss(path="/other", status=404, upstream_status=404)
+    calls = Calls(
+        (NOON, NOON + 0.4996, NOON),
+        (1.0, 0.000012, 60.5),
+        (0.5, 0.0, 3e-7),
+        (0, 1, 10**9),
+    )
+    rows = zip((record, other, record), *calls, strict=True)
+    told = [
+        replace(each, at=at, duration_s=duration, upstream_s=upstream, response_bytes=size)
+        for each, at, duration, upstream, size in rows
+    ]
+    assert lines(calls, [form(record), form(other), form(record)]) == b"".join(map(line, told))
 
 
 FULL = hit(

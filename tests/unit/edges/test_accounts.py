@@ -5,10 +5,10 @@ from __future__ import annotations
 from proxy.edges.accounts import Accounts
 from proxy.edges.stats import Statistics
 from proxy.flow import tasks
-from proxy.observing import Counts
+from proxy.observing import Again, Calls, Counts, Repeats, Retells
 from proxy.store.memory_notes import MemoryNotes
 from tests.support.larder import until
-from tests.support.records import hit
+from tests.support.records import hit, miss
 from tests.support.rules import config_of
 
 RULES = config_of(
@@ -62,3 +62,17 @@ def test_samples_are_of_routes_with_a_unit_and_of_alerts() -> None:
         ("larder_unpriced_total", ("scenes", "credits")): 0,
         ("larder_alert_firing", ("low",)): 0,
     }
+
+
+async def test_more_hits_and_more_calls_are_counted_in_one_go() -> None:
+    accounts = _accounts(MemoryNotes())
+    place = b"a" * 32
+    counts, retells = accounts.observers
+    assert isinstance(counts, Counts)
+    assert isinstance(retells, Retells)
+    counts.add(hit(), Again(1.0, 4, ((0.1, 4),), (), 400))
+    retells.retell(Repeats(1.0, 0.1, [1.0], [2.0], [4]), [retells.form(hit(place=place))])
+    retells.recall(Calls((1.0,), (0.1,), (0.1,), (9,)), [retells.call_form(miss())])
+    assert await accounts.hits.of([place, b""]) == {place: 4, b"": 0}
+    ((_, row),) = accounts.ledger.rows.items()
+    assert (row.requests, row.hits) == (4, 4)

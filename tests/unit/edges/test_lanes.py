@@ -41,6 +41,7 @@ class Waited:
         self.request = request
         self.given: bytes | Exception | None = None
         self.said: list[str] = []
+        self.more: list[bool] = []
         self.heard: Callable[[], None] | None = None
 
     def listen(self, heard: Callable[[], None]) -> None:
@@ -50,6 +51,9 @@ class Waited:
         if isinstance(self.given, Exception):
             raise self.given
         return self.given
+
+    def waits_on(self) -> bool:
+        return self.more.pop() if self.more else False
 
     def over(self, *, aborted: bool) -> None:
         self.said.append("aborted" if aborted else "over")

@@ -6,12 +6,15 @@ import json
 import logging
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from proxy.edges.access_lines import text_line
 from proxy.edges.logs import AUDIT, PROGRAM_FIELDS, LogFormat, Logs
-from tests.support.records import HIT
+from proxy.observing import Calls, Repeats, Retells
+from proxy.outcomes import ExchangeRecord
+from tests.support.records import HIT, miss
 
 
 class Pipes:
@@ -89,3 +92,42 @@ class TestLogs:
         out, err = pipes.read()
         assert out == ""
         assert [json.loads(line)["message"] for line in err.splitlines()] == ["purge"]
+
+    @pytest.mark.parametrize("form", LogFormat)
+    def test_many_at_once_are_written_as_each_by_itself(self, form: LogFormat) -> None:
+        calls = Calls((1.0, 2.0), (0.5, 0.25), (0.125, 0.0), (7, 9))
+        texts = []
+        for at_once in (False, True):
+            pipes = Pipes(form, logging.INFO)
+            access = pipes.logs.access
+            assert isinstance(access, Retells)
+            if at_once:
+                access.retell(Repeats(3.0, 0.5, [1.0], [2.0], [2]), [access.form(HIT)])
+                access.recall(calls, [access.call_form(miss()), access.call_form(miss())])
+            else:
+                for record in told_by(calls):
+                    access(record)
+            texts.append(pipes.read()[0])
+        assert texts[0] == texts[1]
+        assert texts[0].count("\n") == 4
+
+    @pytest.mark.parametrize("form", LogFormat)
+    def test_each_line_that_is_dropped_is_counted(self, form: LogFormat) -> None:
+        pipes = Pipes(form, logging.INFO)
+        access = pipes.logs.access
+        assert isinstance(access, Retells)
+        pipes.read()
+        access.retell(Repeats(3.0, 0.5, [1.0], [2.0], [5]), [access.form(HIT)])
+        assert pipes.logs.dropped == 5
+        access.recall(Calls((1.0,), (0.5,), (0.125,), (7,)), [access.call_form(miss())])
+        assert pipes.logs.dropped == 6
+        access(HIT)
+        assert pipes.logs.dropped == 7
+
+
+def told_by(calls: Calls) -> Iterator[ExchangeRecord]:
+    """Two hits, and these calls."""
+    for _ in range(2):
+        yield replace(HIT, at=3.0, duration_s=0.5, age_s=1.0, ttl_s=2.0)
+    for at, duration, upstream, size in zip(*calls, strict=True):
+        yield miss(at=at, duration_s=duration, upstream_s=upstream, response_bytes=size)

@@ -8,6 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from proxy.edges.metrics import BUCKETS, Metrics
+from proxy.observing import Again, Counts
 from proxy.outcomes import Bypass, ExchangeRecord, NotStored, Outcome, Tier
 from tests.support.records import hit, miss
 
@@ -133,3 +134,49 @@ def test_openmetrics_is_given_to_who_prefers_it() -> None:
     body, content_type = metrics.exposition("application/openmetrics-text; version=1.0.0")
     assert content_type.startswith("application/openmetrics-text")
     assert body.endswith(b"# EOF\n")
+
+
+MORE = Again(9.0, 3, ((0.002, 2), (0.5, 1)), (0.25, 0.125, 2.0), 700)
+"""Three with calls: their durations, their calls' and the bytes of all."""
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "value"),
+    [
+        ("larder_requests_total", {"outcome": "bypass", "status_class": "2xx"}, 3),
+        ("larder_reasons_total", {"outcome": "bypass", "reason": "ttl-off"}, 3),
+        ("larder_request_duration_seconds_count", {"outcome": "bypass"}, 3),
+        ("larder_request_duration_seconds_sum", {"outcome": "bypass"}, 0.504),
+        ("larder_request_duration_seconds_bucket", {"outcome": "bypass", "le": "0.1"}, 2),
+        ("larder_upstream_duration_seconds_count", {}, 3),
+        ("larder_upstream_duration_seconds_sum", {}, 2.375),
+        ("larder_upstream_duration_seconds_bucket", {"le": "1.0"}, 2),
+        ("larder_upstream_responses_total", {"status_class": "2xx"}, 3),
+        ("larder_response_body_bytes_total", {"outcome": "bypass"}, 700),
+        ("larder_request_body_bytes_total", {}, 6),
+    ],
+)
+def test_more_of_one_kind_are_counted_each(name: str, labels: dict[str, str], value: float) -> None:
+    metrics = Metrics("1")
+    assert isinstance(metrics.observe, Counts)
+    record = miss(outcome=Outcome.BYPASS, reason=Bypass.TTL_OFF, stored=False, request_bytes=2)
+    metrics.observe.add(record, MORE)
+    assert _value(_scrape(metrics), name, route="scenes", **labels) == pytest.approx(value)
+
+
+def test_more_that_no_client_waited_for_count_their_calls_alone() -> None:
+    metrics = Metrics("1")
+    assert isinstance(metrics.observe, Counts)
+    metrics.observe.add(miss(background=True, stored=False), MORE)
+    scrape = _scrape(metrics)
+    assert _value(scrape, "larder_upstream_duration_seconds_count", route="scenes") == 3
+    assert "larder_requests_total" not in {name for name, _ in scrape}
+
+
+def test_more_that_called_nobody_have_no_call() -> None:
+    metrics = Metrics("1")
+    assert isinstance(metrics.observe, Counts)
+    metrics.observe.add(hit(), MORE._replace(upstream_s=()))
+    names = {name for name, _ in _scrape(metrics)}
+    assert "larder_upstream_duration_seconds_count" not in names
+    assert "larder_upstream_responses_total" not in names

@@ -9,7 +9,7 @@ import pytest
 
 from proxy.edges.stats import Statistics
 from proxy.learned import Span
-from proxy.observing import Counts
+from proxy.observing import Again, Counts
 from proxy.outcomes import Bypass, ExchangeRecord, Outcome
 from tests.support.records import hit, miss
 
@@ -94,3 +94,42 @@ def test_the_total_is_the_sum_of_the_routes() -> None:
         assert total[name] == sum(route[name] for route in snapshot["routes"].values())
     assert total["outcomes"]["hit"] == 1
     assert total["upstream_s"] is None
+
+
+MORE = Again(9.0, 3, ((0.002, 2), (0.5, 1)), (1.0, 2.0, 3.0), 700)
+
+
+def _more(record: ExchangeRecord, again: Again) -> dict[str, Any]:
+    statistics = Statistics(since=0.0)
+    statistics.count(record, again)
+    routes: dict[str, dict[str, Any]] = json.loads(json.dumps(statistics.snapshot(1.0)))["routes"]
+    return routes["scenes"]
+
+
+def test_more_of_one_kind_are_counted_each() -> None:
+    route = _more(miss(outcome=Outcome.BYPASS, stored=False, request_bytes=2), MORE)
+    assert (route["requests"], route["outcomes"]["bypass"], route["upstream_calls"]) == (3, 3, 3)
+    assert (route["request_bytes"], route["response_bytes"], route["saved_bytes"]) == (6, 700, 0)
+
+
+def test_their_calls_are_smoothed_in_their_order() -> None:
+    each = _observed(*(miss(upstream_s=seconds) for seconds in MORE.upstream_s))
+    assert _more(miss(), MORE)["upstream_s"] == each["routes"]["scenes"]["upstream_s"]
+
+
+def test_more_hits_save_each_as_much() -> None:
+    statistics = Statistics(since=0.0)
+    statistics.count(miss(), Again.of(miss(upstream_s=2.0)))
+    statistics.count(hit(), Again(9.0, 5, ((0.1, 5),), (), 500))
+    total: Any = statistics.snapshot(1.0)["total"]
+    assert (total["saved_s"], total["saved_bytes"], total["upstream_calls"]) == (10.0, 500, 1)
+
+
+def test_more_that_no_client_waited_for_count_their_calls_alone() -> None:
+    route = _more(miss(background=True), MORE)
+    assert (route["requests"], route["upstream_calls"], route["response_bytes"]) == (0, 3, 0)
+
+
+def test_more_that_followed_another_made_no_call() -> None:
+    route = _more(miss(outcome=Outcome.COLLAPSED, collapsed=True), MORE)
+    assert (route["requests"], route["upstream_calls"], route["upstream_s"]) == (3, 0, None)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from operator import attrgetter
+from typing import Any
 
 import pytest
 
 from proxy.edges.hot import Alike, Form, Held, Hot
-from proxy.edges.telling import Telling
-from proxy.observing import Again, Counts, Observer, Repeats, Retells
-from proxy.outcomes import ExchangeRecord
+from proxy.edges.telling import Groups, Telling
+from proxy.observing import Again, Calls, Counts, Observer, Repeats, Retells
+from proxy.outcomes import ExchangeRecord, Outcome, Tier
 from proxy.store.memory import Slot
 from proxy.visit import Visit
 from tests.support.build import request, stored
@@ -21,6 +22,18 @@ from tests.support.clock import NOW
 from tests.support.records import hit
 
 SLOT = Slot(stored(), 1, soft=False)
+
+
+def retells(
+    tell: Observer, form: str, retell: Callable[[Repeats, Sequence[str]], None]
+) -> Retells[str]:
+    """One that retells hits, by this fact of them; calls are recounting's."""
+
+    def recall(calls: Calls, forms: Sequence[str]) -> None:
+        raise AssertionError(calls, forms)
+
+    made = attrgetter(form)
+    return Retells(tell=tell, form=made, retell=retell, call_form=made, recall=recall)
 
 
 class Told:
@@ -34,7 +47,7 @@ class Told:
         self.observers: list[Observer] = [
             self.records.append,
             Counts(lambda record, again: self.counted.append((record.route, again))),
-            Retells(self.records.append, attrgetter("key"), self._retell),
+            retells(self.records.append, "key", self._retell),
         ]
         seconds = count()
         self.telling = Telling(
@@ -79,8 +92,11 @@ async def test_a_turn_is_told_in_the_next() -> None:
         ("2", NOW + 2, share, (2.0, 58.0, 1)),
         ("3", NOW + 2, share, (2.0, 58.0, 1)),
     ]
-    counted = Again(NOW + 2, 0.0, 0.0, share, 4)
-    assert told.counted == [("one", counted), ("other", counted._replace(times=1))]
+    size = hit().response_bytes
+    assert told.counted == [
+        ("one", Again(NOW + 2, 4, ((share, 4),), (), 4 * size)),
+        ("other", Again(NOW + 2, 1, ((share, 1),), (), size)),
+    ]
     assert [(each.at, each.age_s, each.ttl_s) for each in told.records] == [(NOW + 2, 2, 58)] * 5
     assert sum(each.duration_s for each in told.records) == pytest.approx(1.0)
     assert told.used == [first, second, other]
@@ -121,9 +137,9 @@ async def test_an_observer_that_joins_later_is_told_too() -> None:
     told.hits(hot, 1)
     await asyncio.sleep(0)
     told.observers.append(
-        Retells(
+        retells(
             told.records.append,
-            attrgetter("route"),
+            "route",
             lambda repeats, forms: late.append((forms[0], repeats.times[0])),
         )
     )
@@ -141,8 +157,43 @@ async def test_an_observer_that_fails_keeps_nobody_else_from_knowing(
     def fails(*_: object) -> None:
         raise ZeroDivisionError
 
-    told.observers[:0] = [fails, Counts(fails), Retells(fails, attrgetter("key"), fails)]
+    told.observers[:0] = [fails, Counts(fails), retells(fails, "key", fails)]
     told.hits(told.hot(Alike(hit())), 2)
     await asyncio.sleep(0)
     assert (len(told.records), len(told.counted), len(told.lines)) == (2, 1, 1)
     assert len(caplog.records) == 3
+
+
+def test_hits_that_are_counted_alike_are_of_one_group() -> None:
+    groups = Groups()
+    group = groups.of(hit())
+    apart = {"path": "/b", "key": "b", "place": b"b", "age_s": 9.0, "ttl_s": 8.0}
+    assert groups.of(hit(**apart, at=3.0, duration_s=4.0)) is group
+    assert (group.record.route, group.record.path, group.record.age_s) == ("scenes", "", None)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"route": "other"},
+        {"status": 304},
+        {"outcome": Outcome.STALE},
+        {"tier": Tier.SHARED},
+        {"session": "s"},
+        {"credential": "c"},
+        {"response_bytes": 1},
+        {"saved": 1},
+    ],
+)
+def test_what_is_counted_apart_is_of_another_group(changes: dict[str, Any]) -> None:
+    groups = Groups()
+    assert groups.of(hit(**changes)) is not groups.of(hit())
+
+
+def test_so_many_groups_there_are_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxy.edges.telling._MOST_GROUPS", 2)
+    groups = Groups()
+    first = groups.of(hit(route="1"))
+    groups.of(hit(route="2"))
+    assert groups.of(hit(route="3")) is groups.of(hit(route="3"))
+    assert groups.of(hit(route="1")) is not first  # it was forgotten

@@ -18,7 +18,7 @@ from tests.support.build import request
 if TYPE_CHECKING:
     from aiohttp.base_protocol import BaseProtocol
 
-    from proxy.flow.upstream import Call
+    from proxy.flow.call import Call
 
 
 def under_way(budget: Budget, payload: Payload = NO_PAYLOAD) -> UnderWay:

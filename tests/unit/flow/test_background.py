@@ -95,6 +95,57 @@ async def test_nothing_starts_while_any_client_waits() -> None:
     assert work.begun == ["a"]
 
 
+async def test_as_many_as_began_must_end() -> None:
+    background, work = Background(tasks.spawn), Work()
+    work.gate.set()
+    behind = background.behind("db")
+    assert background.behind("db") is behind
+    for _ in range(3):
+        behind.begin()
+    assert background.offer("db", "a", work.job("a"))
+    for _ in range(3):
+        await turns()
+        assert work.begun == []
+        behind.end()
+    await turns()
+    assert work.begun == ["a"]
+    behind.begin()
+    assert background.offer("db", "b", work.job("b"))
+    await turns()
+    assert work.begun == ["a"]
+    behind.end()
+    await turns()
+    assert work.begun == ["a", "b"]
+
+
+async def test_what_waited_before_the_clients_came_is_dropped_in_time_too() -> None:
+    background, work = Background(tasks.spawn, limit=1, patience_s=0), Work()
+    background.offer("db", "runs", work.job("runs"))
+    background.offer("db", "waits", work.job("waits"))
+    behind = background.behind("db")
+    behind.begin()
+    await until(lambda: counts(background) == {("db", "dropped"): 1})
+    behind.end()
+    work.gate.set()
+    await turns()
+    assert work.begun == ["runs"]
+
+
+async def test_a_failure_of_whoever_waits_ends_its_waiting() -> None:
+    background, work = Background(tasks.spawn), Work()
+    work.gate.set()
+
+    def fails() -> None:
+        with background.behind("db"):
+            background.offer("db", "a", work.job("a"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
+    await turns()
+    assert work.begun == ["a"]
+
+
 async def test_what_waits_too_long_for_clients_is_dropped_unless_it_waits_on() -> None:
     background, work = Background(tasks.spawn, patience_s=0), Work()
     work.gate.set()

@@ -188,3 +188,20 @@ async def test_what_is_no_longer_fit_is_swept_and_a_closed_pool_keeps_nothing(
         late.release()
         assert (kept, connected, len(pool)) == (1, (False, True), 0)
         assert not late.wire.is_connected()
+
+
+@pytest.mark.parametrize(("keep_s", "kept"), [(None, True), (60.0, True), (0.0, False)])
+async def test_a_lease_is_given_back_for_as_long_as_its_upstream_keeps_it(
+    connector: Connector, keep_s: float | None, kept: bool
+) -> None:
+    async def script(connection: RawConnection) -> None:
+        await connection.rest()
+
+    async with raw_upstream(script) as upstream:
+        pool = connector.endpoint(upstream.url).pool
+        lease = await acquire(connector, upstream.url)
+        lease.wire.begin(has_answer_body=False)
+        lease.release(keep_s)
+        assert (pool.take(careful=False) is lease) == kept
+        assert lease.wire.is_connected() == kept
+        lease.close()

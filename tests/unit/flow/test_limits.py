@@ -93,6 +93,63 @@ async def test_a_later_wait_is_as_long_as_its_own_limit(watch: Watch) -> None:
     assert asyncio.get_running_loop().time() - began >= 0.05
 
 
+async def test_a_wait_whose_end_is_known_names_its_limit(watch: Watch) -> None:
+    now = asyncio.get_running_loop().time()
+    watch.wait(Limits(timeouts(), now + LONG), "idle", now + 0.01, PEER)
+    await until(lambda: bool(told))
+    assert str(told[0]).startswith(f"{PEER}: ")
+    assert "timeout.idle " in str(told[0])
+
+
+async def test_a_shorter_wait_behind_a_longer_one_ends_in_its_own_time(watch: Watch) -> None:
+    """The timer of the longer one would go off too late."""
+    now = asyncio.get_running_loop().time()
+    watch.begin(Limits.start(timeouts()), "idle", PEER)
+    watch.end()
+    watch.wait(Limits.start(timeouts()), "first_byte", now + 0.01, PEER)
+    await until(lambda: bool(told))
+    assert asyncio.get_running_loop().time() - now < LONG / 10
+    assert len(told) == 1
+
+
+async def test_the_timer_of_waits_that_are_over_does_not_cut_the_last_short(watch: Watch) -> None:
+    """It looks when it goes off, and is moved to the end of what lasts."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    for number in range(3):
+        watch.wait(Limits.start(timeouts()), "idle", began + 0.02 + number / 100, PEER)
+        watch.end()
+    watch.wait(Limits.start(timeouts()), "first_byte", began + 0.08, "last")
+    await until(lambda: bool(told))
+    assert loop.time() - began >= 0.08
+    assert [str(each)[:4] for each in told] == ["last"]
+
+
+async def test_a_watch_that_is_closed_tells_nothing_and_may_be_used_again(watch: Watch) -> None:
+    now = asyncio.get_running_loop().time()
+    watch.wait(Limits.start(timeouts()), "idle", now + 0.01, "closed")
+    watch.close()
+    watch.wait(Limits.start(timeouts()), "idle", now + 0.03, "again")
+    await until(lambda: bool(told))
+    assert [str(each)[:5] for each in told] == ["again"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "short", "first"),
+    [
+        ("first_byte", {"first_byte": 3.0}, ("first_byte", 103.0)),
+        ("first_byte", {"total": 3.0}, ("total", 103.0)),
+        ("first_byte", {"first_byte": 3.0, "total": 3.0}, ("total", 103.0)),
+        ("total", {"first_byte": 3.0}, ("total", 160.0)),
+    ],
+)
+def test_the_first_of_a_limit_and_total_ends_a_wait(
+    limit: Limit, short: dict[str, float], first: tuple[Limit, float]
+) -> None:
+    rule = timeouts(**short)
+    assert Limits(rule, 100.0 + rule.total).first(limit, 100.0) == first
+
+
 async def test_what_ends_in_time_and_what_raises_by_itself_pass_through() -> None:
     limits = Limits.start(timeouts())
     async with limits.wait("idle", PEER):

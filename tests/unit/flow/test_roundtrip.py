@@ -503,3 +503,39 @@ async def test_who_listens_no_more_is_told_nothing(connector: Connector) -> None
         assert (await channel.answer(None)).whole == b"ok"
         assert not heard
         await connector.close()
+
+
+async def test_it_listens_under_the_limit_it_is_given(connector: Connector) -> None:
+    """What is to come of a body is not the first byte any more."""
+    heard, again = asyncio.Event(), asyncio.Event()
+    async with raw_upstream(replies(OK[:-1])) as upstream:
+        channel = await listening(connector, upstream, Timeouts(idle=0.02))
+        channel.listen(heard.set)
+        await heard.wait()
+        assert channel.whole_head is None
+        assert length_of(channel) == 2
+        channel.listen(again.set, "idle")
+        await again.wait()
+        assert length_of(channel) is None  # it will not come
+        with pytest.raises(UpstreamTimeoutError, match=r"timeout\.idle"):
+            await read(await channel.answer(None))
+
+
+def length_of(channel: Channel) -> int | None:
+    """Of the body that is to come."""
+    return None if channel.coming is None else channel.coming.length
+
+
+async def test_what_was_sent_before_there_was_a_channel_is_of_its_own_time(
+    connector: Connector,
+) -> None:
+    async with raw_upstream(replies(OK)) as upstream:
+        endpoint = connector.endpoint(upstream.url)
+        limits = Limits.start(Timeouts())
+        lease = await connector.acquire(endpoint, limits, careful=False)
+        request = outgoing("GET", "/", endpoint.authority, NO_FIELDS, b"").head
+        lease.wire.ask(request, lambda _: False)
+        answer = await Channel(lease, limits, ManualClock(), NOW - 5).answer(None)
+        times = answer.response.request_time, answer.response.response_time
+        assert (times, await read(answer)) == ((NOW - 5, NOW), b"ok")
+        await connector.close()

@@ -16,13 +16,15 @@ from proxy.errors import (
 )
 from proxy.fields import NO_FIELDS, Fields
 from proxy.flow.balance import BreakerState, UpstreamBreakerOpenError
+from proxy.flow.call import Asked, Call
 from proxy.flow.connection import Connector
 from proxy.flow.request_head import Body, outgoing
 from proxy.flow.roundtrip import Answer
 from proxy.flow.tasks import drain
-from proxy.flow.upstream import Call, Chance, TargetStatus, UpstreamClient
+from proxy.flow.upstream import Chance, TargetStatus, UpstreamClient
 from proxy.rules.settings import Breaker, Retry, Timeouts, Upstream
 from tests.support.clock import ManualClock
+from tests.support.larder import until
 from tests.support.ports import LOOPBACK, free_port
 from tests.support.raw_upstream import RawConnection, RawUpstream, Script, raw_upstream, replies
 
@@ -389,7 +391,34 @@ async def test_concurrent_requests_have_a_connection_each(connector: Connector) 
 # -- what is sent ready made
 
 
-AGAIN = outgoing("GET", "/x", "host", NO_FIELDS, b"")
+def ready(upstream: RawUpstream, target: str = "/x") -> bytes:
+    """A request as it goes out."""
+    return outgoing("GET", target, upstream.url.removeprefix("http://"), NO_FIELDS, b"").head
+
+
+AT = 1_700_000_000.0
+
+
+class Taker:
+    """What came first, and whether it is taken."""
+
+    def __init__(self, *, takes: bool = False) -> None:
+        self.came: list[bytes] = []
+        self._takes = takes
+
+    def __call__(self, data: bytes) -> bool:
+        self.came.append(data)
+        return self._takes
+
+
+def asked(client: UpstreamClient, request: bytes, taker: Taker | None = None) -> Asked:
+    sent = client.ask(request, taker or Taker())
+    assert sent is not None
+    return sent
+
+
+def resumed(client: UpstreamClient, request: bytes) -> Call:
+    return client.resume(asked(client, request), request, AT)
 
 
 async def come(call: Call) -> None:
@@ -407,20 +436,49 @@ async def warmed(client: UpstreamClient) -> None:
 async def test_it_goes_up_at_once_if_a_connection_is_idle(connector: Connector) -> None:
     async with raw_upstream(replies(OK, OK)) as upstream:
         client = UpstreamClient(rule(upstream.url), connector, Luck().chance())
-        assert client.begin_again(AGAIN) is None
+        request, taker = ready(upstream), Taker()
+        assert client.ask(request, taker) is None
         await warmed(client)
-        call = client.begin_again(AGAIN)
-        assert call is not None
-        assert client.begin_again(AGAIN) is None
+        call = client.resume(asked(client, request, taker), request, AT)
+        assert client.ask(request, taker) is None
         assert client.whole_answer(call) is None
         await come(call)
+        assert taker.came == []  # somebody reads it by the call
         answer = client.whole_answer(call)
         assert answer is not None
         assert answer.whole == b"ok"
+        assert answer.response.request_time == call.began == AT
         assert client.whole_answer(call) is None
         call.abort()  # nothing is left of it
         assert upstream.accepted == 1
         await connector.close()
+
+
+async def test_what_is_taken_as_it_came_frees_its_connection(connector: Connector) -> None:
+    seen: list[bytes] = []
+
+    async def script(connection: RawConnection) -> None:
+        for _ in range(4):
+            seen.append(await connection.head())
+            connection.send(OK)
+        await connection.rest()
+
+    async with raw_upstream(script) as upstream:
+        client = UpstreamClient(rule(upstream.url), connector, Luck().chance())
+        await warmed(client)
+        taker = Taker(takes=True)
+        for number in range(2):
+            request = ready(upstream, f"/{number}")
+            sent = asked(client, request, taker)
+            await until(lambda: bool(taker.came))
+            assert client.ask(request, taker) is None  # the connection is in use
+            sent.done(9.0)
+            assert taker.came == [OK]
+            taker.came.clear()
+        await warmed(client)
+        assert upstream.accepted == 1
+        await connector.close()
+    assert [head.split(b" ")[1] for head in seen] == [b"/", b"/0", b"/1", b"/"]
 
 
 async def test_not_to_several_urls_nor_after_a_failure(connector: Connector) -> None:
@@ -428,9 +486,50 @@ async def test_not_to_several_urls_nor_after_a_failure(connector: Connector) -> 
         client = UpstreamClient(rule(upstream.url), connector, Luck().chance())
         await warmed(client)
         both = rule(upstream.url, upstream.url + "/b")
-        assert UpstreamClient(both, connector, Luck().chance()).begin_again(AGAIN) is None
+        request, taker = ready(upstream), Taker()
+        assert UpstreamClient(both, connector, Luck().chance()).ask(request, taker) is None
         await read(await client.fetch("GET", "/", NO_FIELDS, b""))
-        assert client.begin_again(AGAIN) is None
+        assert client.ask(request, taker) is None
+        await connector.close()
+
+
+@pytest.mark.parametrize("limit", ["first_byte", "total"])
+async def test_what_is_asked_is_limited_before_anybody_reads_it(
+    connector: Connector, limit: str
+) -> None:
+    async def silent(connection: RawConnection) -> None:
+        await connection.head()
+        connection.send(OK)
+        await connection.head()
+        await connection.rest()
+
+    async with raw_upstream(silent) as upstream:
+        wanted = rule(upstream.url, timeout=Timeouts(**{limit: 0.05}))
+        client = UpstreamClient(wanted, connector, Luck().chance())
+        await warmed(client)
+        request, heard = ready(upstream), asyncio.Event()
+        sent = asked(client, request)
+        sent.lease.wire.heard = heard.set
+        await heard.wait()
+        call = client.resume(sent, request, AT)
+        assert client.whole_answer(call) is None
+        with pytest.raises(UpstreamTimeoutError, match=rf"timeout\.{limit}"):
+            await client.answer(call)
+        assert client.status()[0].failures == 1
+        await connector.close()
+
+
+async def test_total_runs_from_when_it_was_asked(connector: Connector) -> None:
+    async with raw_upstream(replies(OK, OK[:-1])) as upstream:
+        wanted = rule(upstream.url, timeout=Timeouts(total=0.1))
+        client = UpstreamClient(wanted, connector, Luck().chance())
+        await warmed(client)
+        request = ready(upstream)
+        sent = asked(client, request)
+        call = client.resume(sent, request, AT)
+        assert call.limits.end == sent.began + 0.1
+        with pytest.raises(UpstreamTimeoutError, match=r"timeout\.total"):
+            await read(await client.answer(call))
         await connector.close()
 
 
@@ -442,8 +541,7 @@ async def test_an_answer_to_try_again_is_left_to_be_tried_again(
     async with raw_upstream(replies(OK, came, OK)) as upstream:
         client = UpstreamClient(rule(upstream.url, retry=retry), connector, luck.chance())
         await warmed(client)
-        sent = client.begin_again(outgoing("GET", "/x", host(upstream), NO_FIELDS, b""))
-        assert sent is not None
+        sent = resumed(client, ready(upstream))
         await come(sent)
         assert client.whole_answer(sent) is None
         call = client.begin("GET", "/x", NO_FIELDS, b"", sent=sent)
@@ -462,12 +560,20 @@ async def test_what_would_be_sent_otherwise_now_is_given_up(connector: Connector
     async with raw_upstream(left, replies(OK)) as upstream:
         client = UpstreamClient(rule(upstream.url), connector, Luck().chance())
         await warmed(client)
-        sent = client.begin_again(outgoing("GET", "/x", host(upstream), NO_FIELDS, b""))
-        assert sent is not None
+        sent = resumed(client, ready(upstream))
         call = client.begin("GET", "/y", NO_FIELDS, b"", sent=sent)
         assert await read(await client.answer(call)) == b"ok"
         await connector.close()
 
 
-def host(upstream: RawUpstream) -> str:
-    return upstream.url.removeprefix("http://")
+async def test_what_ends_before_a_byte_is_sent_anew(connector: Connector) -> None:
+    async with raw_upstream(hanging_up(), replies(OK)) as upstream:
+        client = UpstreamClient(rule(upstream.url), connector, Luck().chance())
+        await warmed(client)
+        sent = resumed(client, ready(upstream))
+        await come(sent)
+        assert client.whole_answer(sent) is None
+        call = client.begin("GET", "/x", NO_FIELDS, b"", sent=sent)
+        assert await read(await client.answer(call)) == b"ok"
+        assert (upstream.accepted, client.status()[0].failures) == (2, 0)
+        await connector.close()

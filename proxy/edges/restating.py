@@ -1,0 +1,109 @@
+"""Heads of answers like those passed on before, restated without reading them (the relay lane).
+
+Bytes in, bytes out. What the driver would make of a head is learnt from one that it, or the lane
+by its own words, has made; others that differ only in fields which matter to nobody on the way
+(folding.py), and in how long the body is, go the same way (ways.py). Invariants: what goes out is,
+byte for byte, what would be made of the head if it were read; only whole answers on connections
+that go on are taken; bounded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from proxy.caching.hop_by_hop import HOP_BY_HOP
+from proxy.edges.folding import Folding
+from proxy.edges.sightings import Sightings
+from proxy.edges.ways import Way, way_of
+
+if TYPE_CHECKING:
+    from proxy.fields import Fields
+
+_MOST: Final = 64
+"""Heads that are known, of some hundred bytes each."""
+_LONGEST: Final = 8 << 10
+"""Bytes of one."""
+_END: Final = b"\r\n\r\n"
+_LENGTH: Final = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,9})(?=\r\n)")
+_HEEDED: Final = HOP_BY_HOP | {"content-length", "age", "x-cache", "cache-status"}
+"""Fields that Larder reads of such an answer, or replaces, or adds to."""
+_DATED: Final = b"\r\nDate: "
+"""Where there is none, Larder makes one."""
+
+
+class Form(NamedTuple):
+    """How such heads go on; `keep_s`: how long the upstream keeps the connection behind one."""
+
+    way: Way
+    status: int
+    keep_s: float
+
+
+class Restated(NamedTuple):
+    """A whole answer as its client gets it, with `size` bytes of body."""
+
+    form: Form
+    answer: bytes
+    size: int
+
+
+class Restating:
+    """The heads of answers to requests that are relayed alike."""
+
+    def __init__(self) -> None:
+        self._table: OrderedDict[bytes, Form] = OrderedDict()
+        self._folding = Folding(_HEEDED)
+        self._sightings = Sightings()
+
+    def restated(self, answer: bytes) -> Restated | None:
+        """What goes to the client for these bytes, if they are a whole answer of a known form."""
+        end = answer.find(_END) + len(_END)
+        said = _LENGTH.search(answer, 0, end)
+        if said is None or len(answer) != end + int(said[1]) or end > _LONGEST:
+            return None
+        head = answer[: said.start()] + answer[said.end() : end]
+        form = self._table.get(self._folding.fold(head))
+        if form is None or _DATED not in head:
+            return None
+        size = len(answer) - end
+        counted = b"Content-Length: %d\r\n\r\n" % size
+        return Restated(form, form.way.on(head)[:-2] + counted + answer[end:], size)
+
+    def learn(self, came: bytes, went: bytes, status: int, fields: Fields, keep_s: float) -> None:
+        """The answer `came`, with these fields, was whole, and `went` was its head to the client.
+
+        A head is learnt when one like it comes again.
+        """
+        end = came.find(_END) + len(_END)
+        said = _LENGTH.search(came, 0, end)
+        if said is None or end > _LONGEST or not _is_plain(came, fields):
+            return
+        head = came[: said.start()] + came[said.end() : end]
+        if _DATED not in head or not self._folding.learn(head):
+            return
+        folded = self._folding.fold(head)
+        if not self._sightings.before(folded):
+            return
+        counted = b"Content-Length: %b\r\n\r\n" % said[1]
+        way = way_of(head, folded, went.removesuffix(counted) + b"\r\n", 1)
+        if way is None or not went.endswith(counted) or not _replaces(way, fields):
+            return
+        if self._folding.heeds(way.named):
+            self._table[folded] = Form(way, status, keep_s)
+            if len(self._table) > _MOST:
+                self._table.popitem(last=False)
+
+
+def _is_plain(came: bytes, fields: Fields) -> bool:
+    """Whether its connection goes on behind a body that is counted once."""
+    connection = fields.get("connection") or "keep-alive"
+    goes_on = came.startswith(b"HTTP/1.1 ") and connection.strip().lower() == "keep-alive"
+    return goes_on and len(fields.get_all("content-length")) == 1
+
+
+def _replaces(way: Way, fields: Fields) -> bool:
+    """Whether what we put behind does not stand where the upstream said the same by chance."""
+    cut = {name.lower() for name in way.named}
+    return all(name in cut for name in ("x-cache", "cache-status") if name in fields)
