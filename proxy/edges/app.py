@@ -22,7 +22,7 @@ from proxy import __version__, rules
 from proxy.edges.accounts import Accounts
 from proxy.edges.admin import make_admin
 from proxy.edges.control import BreakerState, Readings, State
-from proxy.edges.driver import make_driver, make_lane, make_reaches, make_relays
+from proxy.edges.driver import make_driver, make_far_lane, make_hot_lane, make_relay_lane
 from proxy.edges.listening import bind_errors, ssl_context, url_of
 from proxy.edges.logs import Logs
 from proxy.edges.metrics import Metrics
@@ -103,9 +103,9 @@ class App:
         self.exchange, self._flights = self._driver.exchange, self._driver.flights
         self.background, self.inner = self._driver.background, self._driver.inner
         self.warming = self._driver.warming
-        self.lane = make_lane(self.exchange, cache, settings.lane_bytes, clock)
-        self.relays = make_relays(self._driver, settings.lane_bytes, clock)
-        self.reaches = make_reaches(self.exchange, cache, settings.lane_bytes, clock)
+        self.lane = make_hot_lane(self.exchange, cache, settings.lane_bytes, clock)
+        self.relays = make_relay_lane(self._driver, settings.lane_bytes, clock)
+        self.reaches = make_far_lane(self.exchange, cache, settings.lane_bytes, clock)
         self.stats.spans = self._driver.lifetimes.spans
         self.sessions = self.exchange.sessions
         self.metrics.rules_loaded(config.digest, clock())

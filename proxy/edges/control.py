@@ -12,7 +12,7 @@ from enum import IntEnum, StrEnum
 from typing import Protocol
 
 from proxy.edges.accounts import Accounts
-from proxy.edges.lane import LaneStatus
+from proxy.edges.hot_lane import LaneStatus
 from proxy.edges.metrics import Metrics
 from proxy.edges.session_stats import SessionStatistics
 from proxy.edges.stats import Statistics

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proxy.deriving import Deriving
-from proxy.edges.lane import Lane
-from proxy.edges.reaching import Reaches
-from proxy.edges.relaying import Relays
+from proxy.edges.far_lane import FarLane
+from proxy.edges.hot_lane import HotLane
+from proxy.edges.relay_lane import RelayLane
 from proxy.edges.stores import delayed_file
 from proxy.exchange import Exchange
 from proxy.fetching import Fetcher
@@ -69,9 +69,11 @@ class Driver:
         return await self.delayed.close()
 
 
-def make_lane(exchange: Exchange, cache: Cache, max_bytes: int, clock: Callable[[], float]) -> Lane:
+def make_hot_lane(
+    exchange: Exchange, cache: Cache, max_bytes: int, clock: Callable[[], float]
+) -> HotLane:
     """The hot lane in front of the driver. Needs a running loop."""
-    lane = Lane(
+    lane = HotLane(
         max_bytes,
         cache=cache,
         observers=exchange.observers,
@@ -84,10 +86,10 @@ def make_lane(exchange: Exchange, cache: Cache, max_bytes: int, clock: Callable[
     return lane
 
 
-def make_relays(driver: Driver, max_bytes: int, clock: Callable[[], float]) -> Relays:
+def make_relay_lane(driver: Driver, max_bytes: int, clock: Callable[[], float]) -> RelayLane:
     """The relay lane in front of the driver; it learns nothing if it has no room."""
     exchange = driver.exchange
-    relays = Relays(
+    relays = RelayLane(
         max_bytes, exchange.observers, driver.background, clock=clock, timer=time.perf_counter
     )
     relays.adopt(exchange.world)
@@ -96,11 +98,11 @@ def make_relays(driver: Driver, max_bytes: int, clock: Callable[[], float]) -> R
     return relays
 
 
-def make_reaches(
+def make_far_lane(
     exchange: Exchange, cache: Cache, max_bytes: int, clock: Callable[[], float]
-) -> Reaches:
+) -> FarLane:
     """The far lane behind the hot one, whose notes it shares; it learns nothing without room."""
-    reaches = Reaches(max_bytes, exchange.observers, cache, clock=clock, timer=time.perf_counter)
+    reaches = FarLane(max_bytes, exchange.observers, cache, clock=clock, timer=time.perf_counter)
     reaches.adopt(exchange.world)
     if max_bytes:
         exchange.on_served = _both(exchange.on_served, reaches.note)

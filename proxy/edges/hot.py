@@ -2,7 +2,7 @@
 
 It knows how a head is written and which moments change one: the next second of its Age, of its
 ttl and of its Date, the end of its freshness, and what a token in the request says. It decides
-nothing: `lane.py` asks whether the response still stands. Invariant: the response is held
+nothing: `hot_lane.py` asks whether the response still stands. Invariant: the response is held
 weakly, so that a body which memory let go of does not live on here.
 """
 

@@ -103,9 +103,9 @@ class _Counted(Collector):
             name = "larder_request_body_bytes_total"
             self._count(name, record.route, by=record.request_bytes * again.times)
         if record.aborted:
-            self._count("larder_aborted_total", record.route)
+            self._count("larder_aborted_total", record.route, by=again.times)
         if record.collapsed:
-            self._count("larder_collapsed_total", record.route, record.outcome)
+            self._count("larder_collapsed_total", record.route, record.outcome, by=again.times)
         else:
             self._observe_upstream(record, again)
 
@@ -119,9 +119,9 @@ class _Counted(Collector):
         if record.upstream_status is not None:
             self._upstream_statuses[route, record.upstream_status // 100] += again.times
         if record.stored:
-            self._stored[route] += 1
+            self._stored[route] += again.times
         if record.not_stored is not None:
-            self._count("larder_not_stored_total", route, record.not_stored)
+            self._count("larder_not_stored_total", route, record.not_stored, by=again.times)
 
     def _count(self, name: str, *labels: str, by: int = 1) -> None:
         self._counts[name, labels] += by

@@ -1,6 +1,6 @@
 """One request for which only the shared store is asked: its look-up, and the answer made of it.
 
-It knows what was served to a request like it before; not how that was learnt (reaching.py).
+It knows what was served to a request like it before; not how that was learnt (far_lane.py).
 Invariants: what is found is judged as the driver would, unless it is but for its body what was
 judged before and is fresh; anything but a plain fresh hit is the driver's; it is told of once.
 """

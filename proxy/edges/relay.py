@@ -1,6 +1,6 @@
 """One request that is relayed past the driver: it has gone up, and its answer is awaited.
 
-It knows how requests like it go and how their answers come; not how that was learnt (relaying.py).
+It knows how requests like it go and how answers come; not how that was learnt (relay_lane.py).
 Invariants: what comes down are the lines that the driver would send; all that is unusual is the
 driver's, with the call that was begun; the call goes on though its client leaves; it is told of
 once.
@@ -8,6 +8,7 @@ once.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,8 @@ from proxy.edges.recounting import Kind, Recounting
 from proxy.edges.restating import Restating
 from proxy.edges.ways import Way
 from proxy.edges.wire import counted_head
+from proxy.errors import LarderError
+from proxy.flow import tasks
 from proxy.rules.jwt import spell
 
 if TYPE_CHECKING:
@@ -197,7 +200,12 @@ class Relay:
         self.listen(self._let_go)
 
     def _let_go(self) -> None:
-        """An answer that nobody wants, or none."""
+        """Something has come that nobody waits for."""
         if self.answer() is None:
-            self.call.abort()
             self.taken()
+            tasks.spawn(self._see_out(), "relay without its client")
+
+    async def _see_out(self) -> None:
+        """The upstream is judged by it all the same; of its body no more is read."""
+        with contextlib.suppress(LarderError):
+            (await self._known.client.answer(self.call)).abort()

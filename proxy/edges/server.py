@@ -18,7 +18,7 @@ from aiohttp import web
 from proxy.caching.cache_status import render
 from proxy.client import finish
 from proxy.edges.connection import unserved
-from proxy.edges.lanes import LanedConnection, pending_on
+from proxy.edges.laned_connection import LanedConnection, pending_on
 from proxy.edges.recurring import LONGEST
 from proxy.edges.requests import address_of, parse_request
 from proxy.edges.telling import Unsent
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
     from proxy.begun import Begun
     from proxy.client import Sent
-    from proxy.edges.lane import Lane
-    from proxy.edges.lanes import Learner
+    from proxy.edges.hot_lane import HotLane
+    from proxy.edges.laned_connection import Learner
     from proxy.edges.wire_body import Payload
     from proxy.messages import Request
 
@@ -64,7 +64,7 @@ class ProxyServer(web.Server):
         scheme: str,
         refused: Callable[[int], None] = lambda _: None,
         budget: Budget | None = None,
-        lane: Lane | None = None,
+        lane: HotLane | None = None,
         others: Sequence[Learner] = (),
     ) -> None:
         """`handler` begins requests that `lane` and the `others` do not know.

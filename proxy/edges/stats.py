@@ -47,8 +47,8 @@ class RouteStats:
         outcome, times = record.outcome, again.times
         self.requests += times
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + times
-        self.aborted += record.aborted
-        self.stored += record.stored
+        self.aborted += record.aborted * times
+        self.stored += record.stored * times
         self.request_bytes += record.request_bytes * times
         self.response_bytes += again.response_bytes
         if not record.collapsed:

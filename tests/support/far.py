@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from proxy.decisions.lookup import Serve
+from proxy.edges.far_lane import FarLane
 from proxy.edges.reach import Reach
-from proxy.edges.reaching import Reaches
 from proxy.flow import tasks
 from proxy.inner import NoBody
 from proxy.messages import CacheKey, Request, StoredResponse
@@ -39,7 +39,7 @@ class Far:
         self.memory = MemoryStore(max_size=1 << 20, max_object=0, clock=self.clock)
         self.cache = Cache(self.memory, store, spawn=tasks.spawn)
         self.told: list[ExchangeRecord] = []
-        self.reaches = Reaches(
+        self.reaches = FarLane(
             max_bytes, (self.told.append,), self.cache, clock=self.clock, timer=self.clock
         )
         config = config_of(f"upstreams: {{db: {{url: 'http://origin.test', routes: [{rules}]}}}}")

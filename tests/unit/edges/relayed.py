@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from proxy.edges.relay import Relay
-from proxy.edges.relaying import Relays
+from proxy.edges.relay_lane import RelayLane
 from proxy.flow import tasks
 from proxy.flow.background import Background
 from proxy.flow.call import Call
@@ -44,7 +44,7 @@ class Program:
         self.client = client
         self.background = Background(tasks.spawn)
         self.records: list[ExchangeRecord] = []
-        self.relays = Relays(
+        self.relays = RelayLane(
             max_bytes,
             [self.records.append],
             self.background,

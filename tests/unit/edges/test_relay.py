@@ -408,7 +408,18 @@ async def test_what_is_given_up_is_told_of_once_and_goes_on_to_its_answer(is_kno
         assert (len(made.records), made.relays.passed) == (1, passed)
 
 
-@pytest.mark.parametrize("answer", [PLAIN[:-1], b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"])
+async def test_what_is_given_up_and_fails_counts_against_its_upstream() -> None:
+    async def fails(connection: RawConnection) -> None:
+        connection.send(PLAIN.replace(b"200 OK", b"503 No"))
+
+    async with program(steps(fails)) as made:
+        await known(made)
+        made.taken().give_up()
+        await until(lambda: made.client.status()[0].failures == 1)
+        assert [each.aborted for each in made.records] == [True]
+
+
+@pytest.mark.parametrize("answer", [PLAIN[:-1], PLAIN.replace(b"Content-Length: 2", b"X-A: 1")])
 async def test_what_is_given_up_and_is_not_plain_ends_its_connection(answer: bytes) -> None:
     left = asyncio.Event()
 

@@ -1,8 +1,8 @@
 """A client's connection with its lanes: what is answered, or passed on, without the driver.
 
-While the connection is at rest, bytes that are one whole request may be the hot lane's (lane.py),
-the relay lane's (relaying.py) or the far lane's (reaching.py). It knows what comes when, not why
-a lane knows a request. Invariants: answers leave in the order of their requests; while one is
+While the connection is at rest, bytes that are one whole request may be the hot lane's, the far
+lane's or the relay lane's (hot_lane.py, far_lane.py, relay_lane.py). It knows what comes when, not
+why a lane knows a request. Invariants: answers leave in the order of their requests; while one is
 waited for, anything but a plain answer (more from the client, the end of its side, an answer in
 pieces or none) gives it to the driver, with what has been begun.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from proxy.client import Sent
     from proxy.edges.hot import Hot
-    from proxy.edges.lane import Lane
+    from proxy.edges.hot_lane import HotLane
     from proxy.edges.telling import Telling
     from proxy.edges.underway import Pending, UnderWay
     from proxy.edges.wire_body import Payload
@@ -55,7 +55,7 @@ class LanedConnection(ClientConnection):
 
     __slots__ = ("_lane", "_peer", "_pending", "_takers")
 
-    def __init__(self, server: web.Server, lane: Lane | None, takers: Sequence[Taker]) -> None:
+    def __init__(self, server: web.Server, lane: HotLane | None, takers: Sequence[Taker]) -> None:
         super().__init__(server)
         self._lane = lane if lane is not None and lane.max_bytes else None
         self._takers = takers

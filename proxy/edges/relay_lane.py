@@ -1,6 +1,6 @@
 """The relay lane: requests like those relayed before go up at once, and their answers come down.
 
-As the hot lane (lane.py) for hits: what it may do is decided on the slow path alone. The driver
+As the hot lane (hot_lane.py) for hits: what it may do is decided on the slow path alone. The driver
 notes a relay from which nothing follows, the connection offers the bytes of the request, and
 requests that say the same (recurring.py) go the same way up (ways.py) from then on, with no task
 and no parsed head; nor is the head of an answer read that is like one before (restating.py).
@@ -38,7 +38,7 @@ _TAKES: Final = 3 << 10
 """Bytes it takes to know a request, besides thrice its own."""
 
 
-class Relays:
+class RelayLane:
     """At most `max_bytes` of what is known. `clock` is epoch seconds, `timer` counts seconds.
 
     To be made within a running loop.
@@ -120,7 +120,7 @@ class Relays:
     def _restating_of(self, visit: Visit) -> Restating | None:
         """What answers with the same story to the same route have in common."""
         route = visit.route
-        if route is None or route.edits_answers or route.cost is not None:
+        if route is None or route.edits_answers:
             return None
         of = (visit.upstream and visit.upstream.name, route.name, visit.outcome)
         return self._restating.setdefault((*of, visit.forward, visit.reason), Restating())

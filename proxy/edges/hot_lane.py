@@ -72,7 +72,7 @@ class Noted:
     stored: StoredResponse
 
 
-class Lane:
+class HotLane:
     """`max_bytes` bounds what is remembered; 0: nothing is. What was used last is kept.
 
     `clock` is epoch seconds, `timer` counts seconds from anywhere.

@@ -1,8 +1,8 @@
 """The far lane: requests like those answered out of the shared store, which is asked at once.
 
-As the hot lane (lane.py) for what memory does not hold: the driver notes a hit out of the shared
-store, the connection offers the bytes of the request, and for requests that say the same
-(recurring.py) only the store is asked from then on; what it has is judged as the driver would.
+As the hot lane for what memory does not hold: the driver notes a hit out of the shared store, the
+connection offers the bytes of the request, and for requests that say the same (recurring.py) only
+the store is asked from then on; what it has is judged as the driver would (reach.py).
 Invariants: what is sent is what the driver would send; anything but a plain fresh hit is the
 driver's, who begins anew; each is told of once; nothing of it outlives the rules.
 """
@@ -33,7 +33,7 @@ _TAKES: Final = 5 << 10
 """Bytes it takes to know a request and the head of its answer, besides thrice its own."""
 
 
-class Reaches:
+class FarLane:
     """At most `max_bytes` of what is known. `clock` is epoch seconds, `timer` counts seconds.
 
     To be made within a running loop.

@@ -16,7 +16,7 @@ from proxy.decisions.delivery import client_fields
 from proxy.decisions.lookup import Serve
 from proxy.dressing import Dressed
 from proxy.edges.hot import Hot
-from proxy.edges.lane import Lane
+from proxy.edges.hot_lane import HotLane
 from proxy.edges.wire import WireReply
 from proxy.flow import tasks
 from proxy.messages import CacheKey, StoredResponse
@@ -44,7 +44,7 @@ class Program:
         self.clock = ManualClock()
         self.memory = MemoryStore(max_size=1 << 20, clock=self.clock)
         self.cache = Cache(self.memory, None, spawn=tasks.spawn)
-        self.lane = Lane(
+        self.lane = HotLane(
             max_bytes,
             cache=self.cache,
             observers=(),
