@@ -22,7 +22,7 @@ from proxy import __version__, rules
 from proxy.edges.accounts import Accounts
 from proxy.edges.admin import make_admin
 from proxy.edges.control import BreakerState, Readings, State
-from proxy.edges.driver import make_driver, make_far_lane, make_hot_lane, make_relay_lane
+from proxy.edges.driver import make_driver, make_lanes
 from proxy.edges.listening import bind_errors, ssl_context, url_of
 from proxy.edges.logs import Logs
 from proxy.edges.metrics import Metrics
@@ -103,9 +103,7 @@ class App:
         self.exchange, self._flights = self._driver.exchange, self._driver.flights
         self.background, self.inner = self._driver.background, self._driver.inner
         self.warming = self._driver.warming
-        self.lane = make_hot_lane(self.exchange, cache, settings.lane_bytes, clock)
-        self.relays = make_relay_lane(self._driver, settings.lane_bytes, clock)
-        self.reaches = make_far_lane(self.exchange, cache, settings.lane_bytes, clock)
+        self.lanes = make_lanes(self._driver, cache, settings.lane_bytes, clock)
         self.stats.spans = self._driver.lifetimes.spans
         self.sessions = self.exchange.sessions
         self.metrics.rules_loaded(config.digest, clock())
@@ -131,9 +129,7 @@ class App:
             },
             dropped_log_lines=self._dropped_log_lines(),
             buffered_bytes=self._budget.held,
-            lane=self.lane.status(),
-            relayed=self.relays.passed,
-            reached=self.reaches.answered,
+            lanes=self.lanes.status(),
             behind=len(self.background),
             behind_done=dict(self.background.counts),
         )
@@ -154,9 +150,7 @@ class App:
                 if getattr(config, name) != getattr(now, name):
                     log.warning("%s: what changed there takes effect at the next start", name)
             self.exchange.adopt(self._world(config, self.exchange.world))
-            self.lane.adopt(self.exchange.world)
-            self.relays.adopt(self.exchange.world)
-            self.reaches.adopt(self.exchange.world)
+            self.lanes.adopt(self.exchange.world)
             self.accounts.adopt(config)
             self.metrics.rules_loaded(config.digest, self._clock())
             log.info("rules reloaded: %s", config.digest[:12])
@@ -219,8 +213,8 @@ class App:
             scheme=scheme,
             refused=self.exchange.refused,
             budget=self._budget,
-            lane=self.lane,
-            others=(self.relays, self.reaches),
+            lane=self.lanes.hot,
+            others=(self.lanes.far, self.lanes.relay),
         )
         with bind_errors("listen", address):
             listener = await asyncio.get_running_loop().create_server(

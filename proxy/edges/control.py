@@ -12,8 +12,8 @@ from enum import IntEnum, StrEnum
 from typing import Protocol
 
 from proxy.edges.accounts import Accounts
-from proxy.edges.hot_lane import LaneStatus
 from proxy.edges.metrics import Metrics
+from proxy.edges.recurring import LaneStatus
 from proxy.edges.session_stats import SessionStatistics
 from proxy.edges.stats import Statistics
 from proxy.rules.compiled import Config
@@ -50,9 +50,7 @@ class Readings:
     breakers: Mapping[str, BreakerState] = field(default_factory=dict)
     dropped_log_lines: int = 0
     buffered_bytes: int = 0
-    lane: LaneStatus = field(default_factory=LaneStatus)
-    relayed: int = 0
-    reached: int = 0
+    lanes: Mapping[str, LaneStatus] = field(default_factory=dict)
     behind: int = 0
     behind_done: Mapping[tuple[str, str], int] = field(default_factory=dict)
 

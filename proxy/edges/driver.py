@@ -9,11 +9,12 @@ import asyncio
 import random
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from proxy.deriving import Deriving
 from proxy.edges.far_lane import FarLane
 from proxy.edges.hot_lane import HotLane
+from proxy.edges.recurring import LaneStatus
 from proxy.edges.relay_lane import RelayLane
 from proxy.edges.stores import delayed_file
 from proxy.exchange import Exchange
@@ -69,44 +70,40 @@ class Driver:
         return await self.delayed.close()
 
 
-def make_hot_lane(
-    exchange: Exchange, cache: Cache, max_bytes: int, clock: Callable[[], float]
-) -> HotLane:
-    """The hot lane in front of the driver. Needs a running loop."""
-    lane = HotLane(
-        max_bytes,
-        cache=cache,
-        observers=exchange.observers,
-        loop=asyncio.get_running_loop(),
-        clock=clock,
-        timer=time.perf_counter,
+class Lanes(NamedTuple):
+    """What is asked before the driver."""
+
+    hot: HotLane
+    far: FarLane
+    relay: RelayLane
+
+    def adopt(self, world: World) -> None:
+        """These rules are in force now."""
+        for lane in self:
+            lane.adopt(world)
+
+    def status(self) -> dict[str, LaneStatus]:
+        """The numbers of each, by name."""
+        return {name: lane.status() for name, lane in self._asdict().items()}
+
+
+def make_lanes(driver: Driver, cache: Cache, max_bytes: int, clock: Callable[[], float]) -> Lanes:
+    """The lanes in front of the driver, with so much room each; 0: they learn nothing.
+
+    To be made within a running loop.
+    """
+    exchange, timer = driver.exchange, time.perf_counter
+    observers, loop = exchange.observers, asyncio.get_running_loop()
+    lanes = Lanes(
+        HotLane(max_bytes, cache=cache, observers=observers, loop=loop, clock=clock, timer=timer),
+        FarLane(max_bytes, observers, cache, clock=clock, timer=timer),
+        RelayLane(max_bytes, observers, driver.background, clock=clock, timer=timer),
     )
-    lane.adopt(exchange.world)
-    exchange.on_served = lane.note
-    return lane
-
-
-def make_relay_lane(driver: Driver, max_bytes: int, clock: Callable[[], float]) -> RelayLane:
-    """The relay lane in front of the driver; it learns nothing if it has no room."""
-    exchange = driver.exchange
-    relays = RelayLane(
-        max_bytes, exchange.observers, driver.background, clock=clock, timer=time.perf_counter
-    )
-    relays.adopt(exchange.world)
+    lanes.adopt(exchange.world)
     if max_bytes:
-        exchange.calling.on_passed = relays.note
-    return relays
-
-
-def make_far_lane(
-    exchange: Exchange, cache: Cache, max_bytes: int, clock: Callable[[], float]
-) -> FarLane:
-    """The far lane behind the hot one, whose notes it shares; it learns nothing without room."""
-    reaches = FarLane(max_bytes, exchange.observers, cache, clock=clock, timer=time.perf_counter)
-    reaches.adopt(exchange.world)
-    if max_bytes:
-        exchange.on_served = _both(exchange.on_served, reaches.note)
-    return reaches
+        exchange.on_served = _both(lanes.hot.note, lanes.far.note)
+        exchange.calling.on_passed = lanes.relay.note
+    return lanes
 
 
 def _both(first: OnServed, second: OnServed) -> OnServed:

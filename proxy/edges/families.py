@@ -62,17 +62,16 @@ METRICS: Final[dict[str, Family]] = {
         ("upstream", "result"),
         "Such jobs by upstream (empty: they call none) and result: done, failed, dropped, refused",
     ),
-    "larder_lane_hits_total": Family(
-        "counter", (), "Hits answered without parsing the request, among those of the memory tier"
+    "larder_lane_answers_total": Family(
+        "counter",
+        ("lane",),
+        "Requests answered without parsing them: hits in memory (hot) and in the shared store "
+        "(far), and what was passed on (relay); `larder_requests_total` has them too",
     ),
-    "larder_lane_requests": Family("gauge", (), "Requests whose hits are known beforehand"),
-    "larder_lane_bytes": Family("gauge", (), "Bytes taken up by what is known of them"),
-    "larder_lane_relays_total": Family(
-        "counter", (), "Requests passed on without parsing, among those that are bypassed"
+    "larder_lane_requests": Family(
+        "gauge", ("lane",), "Requests known beforehand; those that say the same are one"
     ),
-    "larder_lane_far_hits_total": Family(
-        "counter", (), "Hits answered without parsing, among those of the shared tier"
-    ),
+    "larder_lane_bytes": Family("gauge", ("lane",), "Bytes taken up by what is known of them"),
     "larder_breaker_state": Family(
         "gauge", ("upstream",), "Upstream breaker: 0 closed, 1 half open, 2 open"
     ),

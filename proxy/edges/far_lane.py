@@ -16,7 +16,7 @@ from proxy.decisions.lookup import Serve
 from proxy.decisions.repeating import repeats
 from proxy.dressing import Dressed
 from proxy.edges.reach import FoundAlike, Reach, Turns
-from proxy.edges.recurring import Recurring
+from proxy.edges.recurring import LaneStatus, Recurring
 from proxy.outcomes import Outcome, Tier
 from proxy.rules.heeded import heeded
 
@@ -55,13 +55,9 @@ class FarLane:
         self._known = Recurring[FoundAlike](max_bytes)
         self._noted: tuple[Turn, CacheKey] | None = None
 
-    @property
-    def answered(self) -> int:
-        """Requests that were answered so, since the start."""
-        return self._turns.count
-
-    def __len__(self) -> int:
-        return len(self._known)
+    def status(self) -> LaneStatus:
+        """Its numbers."""
+        return self._known.status(self._turns.count)
 
     def adopt(self, world: World) -> None:
         """These rules are in force now: forget all that was learnt under others."""

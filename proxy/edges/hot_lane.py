@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from proxy.decisions.repeating import LARGEST, repeats
 from proxy.edges.folding import Folding
 from proxy.edges.hot import Held, Hot, edits_of, form_of
-from proxy.edges.recurring import LONGEST
+from proxy.edges.recurring import LONGEST, LaneStatus
 from proxy.edges.sightings import Sightings
 from proxy.edges.telling import Groups, Telling
 from proxy.messages import Variants
@@ -47,19 +47,6 @@ _EXACT_TAKES: Final = 240
 
 _MOST_VARYING: Final = 64
 """Names of fields that answers vary by; what varies by more is left to the driver."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaneStatus:
-    """The lane in numbers: `requests` it knows take `size_bytes`, `waiting` clients do not read.
-
-    Those that differ only in what does not matter are one.
-    """
-
-    hits: int = 0
-    requests: int = 0
-    size_bytes: int = 0
-    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +93,7 @@ class HotLane:
     def status(self) -> LaneStatus:
         """Its numbers."""
         return LaneStatus(
-            hits=self.telling.told,
+            answered=self.telling.told,
             requests=len(self._table),
             size_bytes=self.bytes,
             waiting=self.telling.unsent,

@@ -29,11 +29,10 @@ def _of_program(readings: Readings) -> Iterator[Sample]:
     for labels, count in readings.behind_done.items():
         yield "larder_background_jobs_total", labels, count
     yield "larder_log_lines_dropped_total", (), readings.dropped_log_lines
-    yield "larder_lane_hits_total", (), readings.lane.hits
-    yield "larder_lane_requests", (), readings.lane.requests
-    yield "larder_lane_bytes", (), readings.lane.size_bytes
-    yield "larder_lane_relays_total", (), readings.relayed
-    yield "larder_lane_far_hits_total", (), readings.reached
+    for name, lane in readings.lanes.items():
+        yield "larder_lane_answers_total", (name,), lane.answered
+        yield "larder_lane_requests", (name,), lane.requests
+        yield "larder_lane_bytes", (name,), lane.size_bytes
     for upstream, state in readings.breakers.items():
         yield "larder_breaker_state", (upstream,), state
 

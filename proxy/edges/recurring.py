@@ -8,6 +8,7 @@ once is not kept at all; nothing outlives the rules.
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from proxy.edges.folding import Folding
@@ -25,6 +26,19 @@ Place = tuple[str, bytes]
 K = TypeVar("K")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneStatus:
+    """A lane in numbers: `requests` it knows take `size_bytes`; so many it has answered.
+
+    Those that differ only in what does not matter are one. `waiting` clients do not read.
+    """
+
+    answered: int = 0
+    requests: int = 0
+    size_bytes: int = 0
+    waiting: int = 0
+
+
 class Recurring(Generic[K]):
     """`max_bytes` bounds it."""
 
@@ -37,6 +51,10 @@ class Recurring(Generic[K]):
 
     def __len__(self) -> int:
         return len(self._table)
+
+    def status(self, answered: int) -> LaneStatus:
+        """The numbers of a lane that knows what stands here."""
+        return LaneStatus(answered=answered, requests=len(self), size_bytes=self._bytes)
 
     def adopt(self, names: Iterable[str]) -> None:
         """Only these fields may matter from here on: forget all that was known."""

@@ -18,7 +18,7 @@ from proxy.decisions.repeating import passes_alike
 from proxy.decisions.requesting import touched
 from proxy.dressing import Dressed
 from proxy.edges.recounting import Recounting
-from proxy.edges.recurring import Recurring
+from proxy.edges.recurring import LaneStatus, Recurring
 from proxy.edges.relay import Relay, RelayedAlike
 from proxy.edges.restating import Restating
 from proxy.edges.ways import way_up
@@ -62,13 +62,9 @@ class RelayLane:
         self._restating: dict[tuple[object, ...], Restating] = {}
         self._noted: tuple[Turn, bytes] | None = None
 
-    @property
-    def passed(self) -> int:
-        """Requests that were relayed so, since the start."""
-        return self._told.count
-
-    def __len__(self) -> int:
-        return len(self._known)
+    def status(self) -> LaneStatus:
+        """Its numbers."""
+        return self._known.status(self._told.count)
 
     def adopt(self, world: World) -> None:
         """These rules are in force now: forget all that was learnt under others."""

@@ -161,7 +161,7 @@ SETTINGS: Final[dict[str, Setting]] = {
         _size,
         "off, or a whole number with B, KiB, MiB or GiB",
         "32MiB",
-        "Memory for hits whose request is known beforehand; off: all lanes are",
+        "Memory of each lane, for what it knows of requests beforehand; off: there are none",
     ),
     "CACHE_ENABLED": Setting(
         None, _word(_BOOLEANS), "true or false", "true", "false: every route is a pass-through"

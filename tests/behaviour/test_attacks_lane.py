@@ -23,7 +23,7 @@ async def learnt(proxy: Larder) -> None:
         for _ in range(SIGHTINGS):
             await client.send(KNOWN)
             assert (await client.answer()).body == b"known"
-    assert proxy.app.readings().lane.requests == 1
+    assert proxy.app.readings().lanes["hot"].requests == 1
 
 
 def echo(request: Received) -> Answer:

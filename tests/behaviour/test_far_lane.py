@@ -66,7 +66,7 @@ async def known(proxy: Larder, client: Connection, fields: FieldLines = ()) -> A
 
 
 def reached(proxy: Larder) -> int:
-    return proxy.app.readings().reached
+    return proxy.app.readings().lanes["far"].answered
 
 
 def unlinked(folder: Path) -> None:
@@ -88,7 +88,7 @@ async def test_a_known_request_gets_what_the_driver_would_send(
             after = [await asked(client, fields={"X-Request-Id": str(n)}) for n in range(3)]
         assert [each.raw for each in after] == [before.raw] * 3
         assert reached(proxy) == 3
-        assert await proxy.metric("larder_lane_far_hits_total") == 3
+        assert await proxy.metric("larder_lane_answers_total", lane="far") == 3
         records = [await proxy.told(n) for n in range(KNOWN, KNOWN + 4)]
         assert [timeless(each) for each in records[1:]] == [timeless(records[0])] * 3
         assert (records[-1].tier, records[-1].outcome) == (Tier.SHARED, Outcome.HIT)
@@ -201,7 +201,7 @@ async def test_what_memory_holds_is_the_hot_lanes(
     async with Connection.open(two.app.proxy_url) as client:
         for _ in range(6):
             await asked(client)
-    assert two.app.readings().lane.hits > 0
+    assert two.app.readings().lanes["hot"].answered > 0
     assert reached(two) == 0
 
 

@@ -39,7 +39,7 @@ LARGE = b"x" * (200 << 10)
 
 def told(proxy: Larder) -> int:
     """How many requests the lane has answered."""
-    return proxy.app.readings().lane.hits
+    return proxy.app.readings().lanes["hot"].answered
 
 
 @asynccontextmanager
@@ -63,7 +63,7 @@ async def test_an_equal_request_gets_an_equal_answer(larder: StartLarder, origin
     proxy = await larder(clock=ManualClock())
     async with Connection.open(proxy.app.proxy_url) as client:
         before = await asked(client, FEW)
-        assert (told(proxy), proxy.app.readings().lane.requests) == (0, 1)
+        assert (told(proxy), proxy.app.readings().lanes["hot"].requests) == (0, 1)
         after = await asked(client, 5)
     assert told(proxy) == 5
     assert after.raw == before.raw
@@ -90,7 +90,7 @@ async def test_all_is_told_as_of_any_other_hit(larder: StartLarder, origin: Orig
     assert 0 < record.duration_s < 1
     hits = FEW + 4 - 1
     assert await proxy.metric("larder_hits_total", route="all", tier="memory") == hits
-    assert await proxy.metric("larder_lane_hits_total") == 4
+    assert await proxy.metric("larder_lane_answers_total", lane="hot") == 4
     assert await proxy.metric("larder_request_duration_seconds_count", outcome="hit") == hits
     shown = (await proxy.manage("GET", "/api/stats")).json()
     assert shown["routes"]["all"]["outcomes"]["hit"] == hits
@@ -177,7 +177,8 @@ async def test_other_rules_end_it_at_once(larder: StartLarder, origin: Origin) -
     async with warm(proxy) as client:
         proxy.rules.write_text(rules_text("- {name: all, ttl: off}"))
         assert (await proxy.manage("POST", "/api/reload")).status == 200
-        assert proxy.app.readings().lane.requests == proxy.app.readings().lane.size_bytes == 0
+        lane = proxy.app.readings().lanes["hot"]
+        assert (lane.requests, lane.size_bytes) == (0, 0)
         assert (await asked(client))["X-Cache"] == "BYPASS"
 
 
@@ -188,7 +189,7 @@ async def test_what_memory_lets_go_of_is_not_kept_here(larder: StartLarder, orig
     async with warm(proxy) as client:
         for target in ("/db/b", "/db/c"):
             await proxy.get(target)
-        assert proxy.app.readings().lane.requests == 0
+        assert proxy.app.readings().lanes["hot"].requests == 0
         assert (await asked(client))["X-Cache"] == "MISS"
 
 
@@ -251,7 +252,7 @@ async def test_what_is_weighed_or_framed_is_left_to_the_driver(
         async with Connection.open(proxy.app.proxy_url) as client:
             await client.send(request_bytes(method, "/db/a", fields) + body)
             assert (await client.answer(method)).complete
-    assert (told(proxy), proxy.app.readings().lane.requests) == (0, 0)
+    assert (told(proxy), proxy.app.readings().lanes["hot"].requests) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -358,7 +359,7 @@ async def test_requests_that_differ_each_time_take_no_memory(
     async with Connection.open(proxy.app.proxy_url) as client:
         for each in range(20):
             await asked(client, 1, f"/db/a?n={each}")
-    assert proxy.app.readings().lane.requests == 0
+    assert proxy.app.readings().lanes["hot"].requests == 0
 
 
 async def test_requests_that_differ_in_what_does_not_matter_are_one(
@@ -370,8 +371,8 @@ async def test_requests_that_differ_in_what_does_not_matter_are_one(
         answers = [await asked(client, fields={"X-Request-Id": str(each)}) for each in range(20)]
     assert x_cache(*answers[1:]) == ["HIT"] * 19
     await proxy.told(20)
-    lane = proxy.app.readings().lane
-    assert (lane.requests, lane.hits) == (1, 17)
+    lane = proxy.app.readings().lanes["hot"]
+    assert (lane.requests, lane.answered) == (1, 17)
 
 
 # -- how requests come
@@ -472,7 +473,7 @@ async def deaf(proxy: Larder, data: bytes) -> AsyncIterator[socket.socket]:
 
 
 def _waiting(proxy: Larder) -> int:
-    return proxy.app.readings().lane.waiting
+    return proxy.app.readings().lanes["hot"].waiting
 
 
 async def _held_up(proxy: Larder, client: socket.socket) -> int:
@@ -578,7 +579,7 @@ async def test_switched_off_there_is_none(origin: Origin, tmp_path: Path) -> Non
     async with serving(rules, {"ORIGIN": origin.url}, lane_bytes=0) as proxy:
         async with Connection.open(proxy.app.proxy_url) as client:
             assert x_cache(await asked(client, 2 * FEW)) == ["HIT"]
-        assert (told(proxy), proxy.app.readings().lane.requests) == (0, 0)
+        assert (told(proxy), proxy.app.readings().lanes["hot"].requests) == (0, 0)
 
 
 async def test_it_keeps_within_its_bytes(origin: Origin, tmp_path: Path) -> None:
@@ -592,7 +593,7 @@ async def test_it_keeps_within_its_bytes(origin: Origin, tmp_path: Path) -> None
         for number in range(40):
             await asked(client, FEW, f"/db/{number}")
             await asked(client, 1, "/db/0")
-        lane = proxy.app.readings().lane
+        lane = proxy.app.readings().lanes["hot"]
         assert 0 < lane.size_bytes <= 64 << 10
         assert 1 < lane.requests < 40
         answered = told(proxy)

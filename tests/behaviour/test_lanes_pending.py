@@ -45,7 +45,7 @@ async def from_peer(proxy: Larder, peer: str) -> AsyncIterator[Connection]:
 
 
 def reached(proxy: Larder) -> int:
-    return proxy.app.readings().reached
+    return proxy.app.readings().lanes["far"].answered
 
 
 def echoed(got: Received) -> Scripted:
@@ -65,7 +65,7 @@ async def test_each_peer_is_told_of_as_itself(larder: StartLarder, origin: Origi
                 assert (await asked(client)).body.decode() == peer
                 claiming = await asked(client, fields={"X-Forwarded-For": "6.6.6.6"})
                 assert claiming.body.decode() == peer
-    assert proxy.app.readings().relayed >= 4 * SEEN
+    assert proxy.app.readings().lanes["relay"].answered >= 4 * SEEN
 
 
 # -- what is pending at the shared store
@@ -292,7 +292,5 @@ async def test_more_requests_than_are_known_are_all_answered_right(
         async with asyncio.TaskGroup() as group:
             for _ in range(2):
                 group.create_task(client(proxy))
-        now = proxy.app.readings()
-        answered = {"hot": now.lane.hits, "relay": now.relayed, "far": now.reached}
-        assert answered[kind] > len(targets)
-        assert proxy.app.lane.bytes <= 64 << 10
+        assert proxy.app.readings().lanes[kind].answered > len(targets)
+        assert proxy.app.lanes.hot.bytes <= 64 << 10

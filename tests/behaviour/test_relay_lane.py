@@ -41,7 +41,7 @@ LARGE = b"x" * (200 << 10)
 
 def relayed(proxy: Larder) -> int:
     """How many requests were passed on by the lane, to the end."""
-    return proxy.app.readings().relayed
+    return proxy.app.readings().lanes["relay"].answered
 
 
 def numbered(origin: Origin, *fields: tuple[str, str]) -> None:
@@ -56,7 +56,7 @@ async def warm(
     """A client whose next equal request is the lane's."""
     async with Connection.open(proxy.app.proxy_url) as client:
         await asked(client, SEEN, target, fields)
-        assert (relayed(proxy), len(proxy.app.relays)) == (0, 1)
+        assert (relayed(proxy), proxy.app.lanes.relay.status().requests) == (0, 1)
         yield client
 
 
@@ -109,7 +109,7 @@ async def test_the_fourth_of_a_kind_is_passed_on_and_is_like_the_others(
     record = await proxy.told(7)
     assert (record.outcome, record.reason, record.status) == (Outcome.BYPASS, Bypass.TTL_OFF, 200)
     assert (record.response_bytes, record.path) == (len(b"answer 7"), "/db/a")
-    assert await proxy.metric("larder_lane_relays_total") == 4
+    assert await proxy.metric("larder_lane_answers_total", lane="relay") == 4
     assert await proxy.metric("larder_request_duration_seconds_count", outcome="bypass") == 7
 
 
@@ -309,7 +309,7 @@ async def test_what_is_weighed_or_framed_is_not_learnt(
         async with Connection.open(proxy.app.proxy_url) as client:
             await client.send(request_bytes(method, "/db/a", lines) + body)
             assert (await client.answer(method)).complete
-    assert (relayed(proxy), len(proxy.app.relays)) == (0, 0)
+    assert (relayed(proxy), proxy.app.lanes.relay.status().requests) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -327,7 +327,7 @@ async def test_routes_from_whose_answers_something_follows_are_not_learnt(
     proxy = await larder(routes)
     async with Connection.open(proxy.app.proxy_url) as client:
         await asked(client, 2 * SEEN + 1)
-    assert (relayed(proxy), len(proxy.app.relays)) == (0, 0)
+    assert (relayed(proxy), proxy.app.lanes.relay.status().requests) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -349,7 +349,7 @@ async def test_dressed_answers_and_attended_sessions_are_not_learnt(
     proxy = await larder(routes, top=top)
     async with Connection.open(proxy.app.proxy_url) as client:
         await asked(client, 2 * SEEN + 1, fields=fields)
-    assert (relayed(proxy), len(proxy.app.relays)) == (0, 0)
+    assert (relayed(proxy), proxy.app.lanes.relay.status().requests) == (0, 0)
 
 
 async def test_several_upstream_urls_are_the_drivers(origin: Origin, tmp_path: Path) -> None:
@@ -359,7 +359,7 @@ async def test_several_upstream_urls_are_the_drivers(origin: Origin, tmp_path: P
     async with serving(rules, {"ORIGIN": origin.url}) as proxy:
         async with Connection.open(proxy.app.proxy_url) as client:
             await asked(client, 2 * SEEN + 1)
-        assert (relayed(proxy), len(proxy.app.relays)) == (0, 0)
+        assert (relayed(proxy), proxy.app.lanes.relay.status().requests) == (0, 0)
 
 
 async def test_requests_of_an_older_http_are_the_drivers(
@@ -371,7 +371,7 @@ async def test_requests_of_an_older_http_are_the_drivers(
         for _ in range(2 * SEEN + 1):
             await client.send(b"GET /db/a HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n")
             assert (await client.answer()).status == 200
-    assert (relayed(proxy), len(proxy.app.relays)) == (0, 0)
+    assert (relayed(proxy), proxy.app.lanes.relay.status().requests) == (0, 0)
 
 
 SMUGGLED: dict[str, bytes] = {
@@ -855,4 +855,4 @@ async def test_switched_off_there_is_none(origin: Origin, tmp_path: Path) -> Non
     async with serving(rules, {"ORIGIN": origin.url}, lane_bytes=0) as proxy:
         async with Connection.open(proxy.app.proxy_url) as client:
             assert x_cache(await asked(client, 2 * SEEN + 1)) == ["BYPASS"]
-        assert (relayed(proxy), len(proxy.app.relays)) == (0, 0)
+        assert (relayed(proxy), proxy.app.lanes.relay.status().requests) == (0, 0)

@@ -10,6 +10,7 @@ from typing import Any
 from proxy.edges.accounts import Accounts
 from proxy.edges.control import BreakerState, Readings, State
 from proxy.edges.metrics import Metrics
+from proxy.edges.recurring import LaneStatus
 from proxy.edges.session_stats import SessionStatistics
 from proxy.edges.stats import Statistics
 from proxy.fields import NO_FIELDS, Fields
@@ -98,6 +99,7 @@ class SmallProgram:
             flights=2,
             breakers={"db": BreakerState.OPEN},
             behind_done={("db", "done"): 1},
+            lanes={"hot": LaneStatus(answered=3, requests=1, size_bytes=4000)},
         )
 
     async def reload(self) -> tuple[str, ...]:

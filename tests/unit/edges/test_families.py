@@ -8,7 +8,7 @@ from proxy.edges.families import METRICS
 
 BOUNDED = frozenset(
     {"route", "outcome", "status_class", "tier", "reason", "end", "upstream", "op", "result"}
-    | {"digest", "version", "python", "unit", "alert"}
+    | {"digest", "version", "python", "unit", "alert", "lane"}
 )
 
 

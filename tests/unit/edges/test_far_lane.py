@@ -21,7 +21,7 @@ async def test_it_learns_from_hits_out_of_the_shared_store(tmp_path: Path) -> No
         assert not made.taken()
         made.serve(Tier.SHARED)
         assert made.taken()
-        assert len(made.reaches) == 1
+        assert made.reaches.status().requests == 1
 
 
 async def test_what_memory_holds_is_left_to_the_driver(tmp_path: Path) -> None:
@@ -60,4 +60,4 @@ async def test_it_is_bounded_in_bytes(tmp_path: Path) -> None:
     async with far(tmp_path, max_bytes=3 * (6 << 10)) as made:
         for number in range(9):
             made.serve(data=DATA.replace(b"/a", b"/%d" % number))
-        assert len(made.reaches) == 3
+        assert made.reaches.status().requests == 3

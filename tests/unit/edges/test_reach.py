@@ -32,7 +32,7 @@ async def test_what_is_found_is_sent_judged_first_and_then_as_before(tmp_path: P
         assert [(each.age_s, each.ttl_s, each.place) for each in made.told] == [
             (float(age), 60.0 - age, KEY.digest) for age in range(4)
         ]
-        assert made.reaches.answered == 4
+        assert made.reaches.status().answered == 4
 
 
 async def test_another_answer_is_judged_anew(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ async def test_what_is_gone_is_unlearnt_and_learnt_again(tmp_path: Path) -> None
     async with far(tmp_path) as made:
         made.serve()
         assert await made.answer() is None
-        assert (len(made.reaches), made.told) == (0, [])
+        assert (made.reaches.status().requests, made.told) == (0, [])
         assert made.take() is None
         made.serve()
         assert made.taken()
@@ -101,7 +101,7 @@ async def test_a_client_that_leaves_is_told_of_before_and_after_the_answer(tmp_p
         late.over(aborted=True)
         record = made.told[-1]
         assert (record.aborted, record.status, record.outcome) == (True, 200, Outcome.HIT)
-        assert made.reaches.answered == 0
+        assert made.reaches.status().answered == 0
 
 
 async def test_those_of_one_turn_are_told_together(tmp_path: Path) -> None:

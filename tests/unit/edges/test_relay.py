@@ -76,14 +76,14 @@ async def test_an_answer_like_those_before_is_restated_and_its_connection_free_a
 async def test_it_is_told_of_once_with_its_times_and_bytes() -> None:
     async with program(steps(sends(PLAIN))) as made:
         await known(made)
-        passed = made.relays.passed
+        passed = made.relays.status().answered
         relay = made.taken()
         made.clock.advance(2)
         await heard(relay)
         made.clock.advance(3)
         assert relay.answer() is not None
         relay.over(aborted=False)
-        assert (made.records, made.relays.passed) == ([], passed + 1)
+        assert (made.records, made.relays.status().answered) == ([], passed + 1)
         await asyncio.sleep(0)
         (record,) = made.records
         assert (record.at, record.duration_s, record.upstream_s) == (NOW, 5.0, 2.0)
@@ -396,7 +396,7 @@ async def test_one_that_ends_midway_is_broken() -> None:
 async def test_what_is_given_up_is_told_of_once_and_goes_on_to_its_answer(is_known: bool) -> None:
     async with program(steps(sends(PLAIN), sends(PLAIN), before=4 if is_known else 2)) as made:
         await (known(made) if is_known else learnt(made))
-        passed, relay = made.relays.passed, made.taken()
+        passed, relay = made.relays.status().answered, made.taken()
         made.clock.advance(2)
         relay.give_up()
         (record,) = made.records
@@ -405,7 +405,7 @@ async def test_what_is_given_up_is_told_of_once_and_goes_on_to_its_answer(is_kno
         assert made.background.offer("db", "job", lambda: until(lambda: True))
         await until(lambda: not len(made.background))
         await made.passed()  # the script has one connection: it was used again
-        assert (len(made.records), made.relays.passed) == (1, passed)
+        assert (len(made.records), made.relays.status().answered) == (1, passed)
 
 
 async def test_what_is_given_up_and_fails_counts_against_its_upstream() -> None:
