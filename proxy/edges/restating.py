@@ -49,12 +49,17 @@ class Restated(NamedTuple):
     size: int
 
 
+def folding_of_heads() -> Folding:
+    """What of a head may matter; it learns what comes, and one is enough for all."""
+    return Folding(_HEEDED)
+
+
 class Restating:
     """The heads of answers to requests that are relayed alike."""
 
-    def __init__(self) -> None:
+    def __init__(self, folding: Folding) -> None:
         self._table: OrderedDict[bytes, Form] = OrderedDict()
-        self._folding = Folding(_HEEDED)
+        self._folding = folding
         self._sightings = Sightings()
 
     def restated(self, answer: bytes) -> Restated | None:
