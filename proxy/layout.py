@@ -198,11 +198,3 @@ class Laid:
         kept.request_time, kept.response_time = self.request_time, self.response_time
         kept.initial_age, kept.lifetime = self.initial_age, share(self.lifetime)
         return kept
-
-    def is_like(self, other: Laid) -> bool:
-        """Whether all that an answer made of it shows is that of `other`, but for the body."""
-        times = self.request_time, self.response_time, self.initial_age, self.lifetime
-        if times != (other.request_time, other.response_time, other.initial_age, other.lifetime):
-            return False
-        common = self.common[:_SO_FAR] == other.common[:_SO_FAR]
-        return common and self.seldom == other.seldom and self.fields == other.fields

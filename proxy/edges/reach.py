@@ -1,13 +1,12 @@
 """One request for which only the shared store is asked: its look-up, and the answer made of it.
 
 It knows what was served to a request like it before; not how that was learnt (far_lane.py).
-Invariants: what is found is judged as the driver would, unless it is but for its body what was
-judged before and is fresh; anything but a plain fresh hit is the driver's; it is told of once.
+Invariants: what is found is judged as the driver would, unless it is what was judged before and
+is fresh; anything but a plain fresh hit is the driver's; it is told of once.
 """
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -20,9 +19,10 @@ from proxy.edges.telling import Groups, record_of, retell
 from proxy.edges.wire import counted_head
 from proxy.messages import StoredResponse
 from proxy.observing import tell
-from proxy.outcomes import NotServed, Outcome, Tier
+from proxy.outcomes import NotServed, Outcome
 from proxy.rules.jwt import spell
 from proxy.sight import plan_for, sighted
+from proxy.store.seeking import Fetched
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -43,8 +43,8 @@ class FoundAlike:
     """
 
     __slots__ = (
-        *("_before", "_length", "begins", "ends", "forget", "key", "match", "received"),
-        *("record", "template", "visit"),
+        *("_head", "begins", "ends", "forget", "key", "match", "received", "record"),
+        *("template", "visit"),
     )
 
     def __init__(self, turn: Turn, key: CacheKey, forget: Callable[[], None]) -> None:
@@ -53,8 +53,7 @@ class FoundAlike:
         self.match, self.visit, self.received = turn.match, turn.visit, turn.body.received
         fields = turn.visit.request.fields
         self.begins, self.ends = spell(fields.get("authorization"), turn.visit.began_at)
-        self._before: StoredResponse | None = None
-        self._length = 0
+        self._head = b""
         self.template: Template | None = None
         nothing = replace(
             turn.visit,
@@ -81,17 +80,14 @@ class FoundAlike:
         return plan.stored
 
     def is_as_before(self, found: Found) -> bool:
-        """Whether it is but for its body what was served last, and would be judged the same."""
-        entry, before = found.entry, self._before
-        if before is None or not isinstance(entry, StoredResponse) or found.soft:
+        """Whether it is, but for how alive it is, what was served last, by its stored bytes."""
+        if not isinstance(found, Fetched) or found.soft or not self._head:
             return False
-        same = found.tier is Tier.SHARED and len(entry.body) == self._length
-        return same and entry.is_like(before)
+        return found.record.head == self._head
 
-    def served(self, stored: StoredResponse) -> None:
-        """Note what was served; its body may be let go of."""
-        self._before, self._length = copy(stored), len(stored.body)
-        self._before.body = b""
+    def served(self, found: Found) -> None:
+        """Note what was served."""
+        self._head = found.record.head if isinstance(found, Fetched) else b""
         self.template = None
 
 
@@ -215,7 +211,7 @@ class Reach:
             if form is not None:
                 template.form, known.template = form, template
         else:
-            known.served(stored)
+            known.served(found)
         return head + body
 
     def waits_on(self) -> bool:

@@ -6,6 +6,7 @@ one; after `open_s` a single probe, whose outcome closes it or opens it again.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from proxy.store.base import Clock
@@ -19,6 +20,7 @@ class Breaker:
     failures: int = 5
     open_s: float = 2.0
     _failed: int = 0
+    _failed_at: float = -math.inf
     _opened_at: float | None = None
     _probing: bool = False
 
@@ -37,9 +39,14 @@ class Breaker:
         self._opened_at = None
         self._probing = False
 
-    def failed(self) -> None:
-        """A try failed or took too long."""
-        self._failed += 1
+    def failed(self, began: float = math.inf) -> None:
+        """A try failed or took too long; `began` on the clock, just now if it is not said.
+
+        Those that were under way when one failed are one with it: a stall fails hundreds at once.
+        """
+        if began < self._failed_at:
+            return
+        self._failed, self._failed_at = self._failed + 1, self.clock()
         if self._probing or self._failed >= self.failures:
             self._opened_at = self.clock()
             self._probing = False

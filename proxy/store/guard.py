@@ -8,6 +8,7 @@ of a working store, not failures.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, TypeVar
 
 from proxy.errors import CorruptEntryError, StoreError
@@ -85,6 +86,7 @@ class Guard:
             result, report = "corrupt", breaker.succeeded
         else:
             result = "timeout" if isinstance(outcome, StoreTimeoutError) else "error"
-            report = breaker.failed if isinstance(outcome, StoreError) else breaker.abandoned
+            broken = isinstance(outcome, StoreError)
+            report = partial(breaker.failed, began) if broken else breaker.abandoned
         self._on_operation(Tier.SHARED, op, result, self._clock() - began)
         return report

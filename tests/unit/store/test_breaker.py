@@ -47,3 +47,13 @@ def test_a_probe_that_was_cancelled_leaves_room_for_another(clock: ManualClock) 
     assert breaker.allows()
     breaker.abandoned()
     assert breaker.allows()
+
+
+def test_what_was_under_way_when_one_failed_is_one_failure_with_it(clock: ManualClock) -> None:
+    breaker = Breaker(clock, failures=3, open_s=2.0)
+    for times in (1, 2, 3):
+        began = [clock() + number / 1000 for number in range(50)]
+        clock.advance(0.1)
+        for each in began:  # 1. many begin.  2. the store stalls.  3. all are too late.
+            breaker.failed(each)
+        assert breaker.is_open is (times == 3)
