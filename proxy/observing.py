@@ -85,14 +85,15 @@ class Retells(Generic[F]):
     """An observer that tells of each: of one exchange it makes a form for others like it.
 
     `retell` is given the forms (`form`) of several answers in the order of the hits, `recall`
-    the forms (`call_form`) of several exchanges in the order of their calls.
+    the forms (`call_form`) of several exchanges in the order of their calls; without these it has
+    nothing to tell of calls.
     """
 
     tell: Observer
     form: Callable[[ExchangeRecord], F]
     retell: Callable[[Repeats, Sequence[F]], None]
-    call_form: Callable[[ExchangeRecord], F]
-    recall: Callable[[Calls, Sequence[F]], None]
+    call_form: Callable[[ExchangeRecord], F] | None = None
+    recall: Callable[[Calls, Sequence[F]], None] | None = None
 
     def __call__(self, record: ExchangeRecord) -> None:
         """Tell of one."""

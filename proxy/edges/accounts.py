@@ -52,8 +52,6 @@ class Accounts:
             tell=self.hits.observe,
             form=attrgetter("place"),
             retell=self.hits.repeat,
-            call_form=attrgetter("place"),
-            recall=self.hits.pass_over,
         )
         return Counts(self.ledger.count), hits
 

@@ -56,6 +56,7 @@ class Driver:
     lifetimes: LearnedLifetimes
     restoring: Restoring
     warming: Warming
+    budget: Budget
 
     async def start(self) -> None:
         """Begin what it does by itself, once the cache has started."""
@@ -96,7 +97,7 @@ def make_lanes(driver: Driver, cache: Cache, max_bytes: int, clock: Callable[[],
     observers, loop = exchange.observers, asyncio.get_running_loop()
     lanes = Lanes(
         HotLane(max_bytes, cache=cache, observers=observers, loop=loop, clock=clock, timer=timer),
-        FarLane(max_bytes, observers, cache, clock=clock, timer=timer),
+        FarLane(max_bytes, observers, cache, driver.budget, clock=clock, timer=timer),
         RelayLane(max_bytes, observers, driver.background, clock=clock, timer=timer),
     )
     lanes.adopt(exchange.world)
@@ -176,4 +177,5 @@ def make_driver(
         lifetimes=shelf.lifetimes,
         restoring=restoring,
         warming=warming,
+        budget=budget,
     )

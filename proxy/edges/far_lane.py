@@ -23,6 +23,7 @@ from proxy.rules.heeded import heeded
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from proxy.flow.budget import Budget
     from proxy.messages import CacheKey, Request
     from proxy.observing import Observer
     from proxy.sight import Sight
@@ -44,11 +45,13 @@ class FarLane:
         max_bytes: int,
         observers: Sequence[Observer],
         cache: Cache,
+        budget: Budget,
         *,
         clock: Callable[[], float],
         timer: Callable[[], float],
     ) -> None:
-        self._turns = Turns(observers, loop=asyncio.get_running_loop(), clock=clock, timer=timer)
+        loop = asyncio.get_running_loop()
+        self._turns = Turns(observers, budget, loop=loop, clock=clock, timer=timer)
         self._cache = cache
         self._clock = clock
         self._world: World | None = None

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Final
 
 from proxy.errors import StoreError
-from proxy.observing import Calls, Repeats
+from proxy.observing import Repeats
 from proxy.outcomes import SERVED, ExchangeRecord, Outcome
 from proxy.store.base import Spawn
 from proxy.store.notes import Notes
@@ -54,9 +54,6 @@ class Hits:
                 new[place] += times
             elif len(new) < MAX_KEYS:
                 new[place] = times
-
-    def pass_over(self, calls: Calls, places: Sequence[bytes]) -> None:
-        """Nothing was hit where the upstream was called."""
 
     def fold(self) -> None:
         """Hand what is new to the tally."""

@@ -115,16 +115,17 @@ class LanedConnection(ClientConnection):
         """What is pending can be answered, or is the driver's."""
         pending, transport = self._pending, self.transport
         if pending is None or transport is None or transport.is_closing():
-            return  # the client has left, and `connection_lost` tells
+            self._give_up()  # the client has left, and nobody has said so yet
+            return
         try:
             answer = pending.answer()
+            if answer is None:
+                if not pending.waits_on():
+                    self._hand_over(pending)
+                return
         except Exception:
             log.exception("a defect in a lane")
             self.force_close()
-            return
-        if answer is None:
-            if not pending.waits_on():
-                self._hand_over(pending)
             return
         self._pending = None
         self._hot_at = self._loop.time()

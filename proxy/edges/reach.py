@@ -28,11 +28,15 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable, Sequence
 
+    from proxy.flow.budget import Budget
     from proxy.messages import CacheKey
     from proxy.observing import Observer
     from proxy.outcomes import ExchangeRecord
     from proxy.store.base import Found
     from proxy.turn import Turn
+
+_UNKNOWN: Final = frozenset({NotServed.STORE_DOWN, NotServed.UNPROVEN})
+"""What says nothing of whether there is an answer."""
 
 
 class FoundAlike:
@@ -102,11 +106,15 @@ class _Turn:
 
 
 class Turns:
-    """Tells `observers` of what was asked in one turn of `loop`, and answered in one, together."""
+    """Tells `observers` of what was asked in one turn of `loop`, and answered in one, together.
+
+    `budget` counts the bodies that are here for the sake of one request, as `room` does.
+    """
 
     def __init__(
         self,
         observers: Sequence[Observer],
+        budget: Budget,
         *,
         loop: AbstractEventLoop,
         clock: Callable[[], float],
@@ -114,6 +122,7 @@ class Turns:
     ) -> None:
         self.count = 0
         """Requests that were answered, since the start."""
+        self.budget = budget
         self.clock = clock
         self.timer = timer
         self.groups = Groups()
@@ -155,7 +164,10 @@ class Turns:
 class Reach:
     """A look-up under way. Implements `Pending`."""
 
-    __slots__ = ("_found", "_heard", "_known", "_template", "_turn", "_turns", "is_told", "request")
+    __slots__ = (
+        *("_found", "_heard", "_held_bytes", "_known", "_template", "_turn", "_turns"),
+        *("is_told", "request"),
+    )
 
     sent: Final = None
 
@@ -166,6 +178,7 @@ class Reach:
         self._found: Found | NotServed = NotServed.ABSENT
         self._heard: Callable[[], None] | None = None
         self._template: Template | None = None
+        self._held_bytes = 0
         self.is_told = False
         self.request = request
 
@@ -183,14 +196,14 @@ class Reach:
         """The answer as its client gets it; None: what was found is no plain fresh hit."""
         known, found, now = self._known, self._found, self._turns.clock()
         if isinstance(found, NotServed):
-            known.forget()
+            if found not in _UNKNOWN:
+                known.forget()
             return None
         template = known.template
         if template is not None and known.is_as_before(found):
             head = template.head_at(now)
             if head is not None and isinstance(found.entry, StoredResponse):
-                self._template = template
-                return head + found.entry.body
+                return self._held(template, head, found.entry.body)
         return self._judged(found, now)
 
     def _judged(self, found: Found, now: float) -> bytes | None:
@@ -204,7 +217,7 @@ class Reach:
         status, reason, fields, body = composed(visit, stored, now)
         head = counted_head(status, reason, fields, len(body))
         record = visit.record(visit.began, received=known.received, sent=len(body))
-        template = self._template = Template(known.key.digest, stored, NO_FORM, visit, record)
+        template = Template(known.key.digest, stored, NO_FORM, visit, record)
         template.alike = self._turns.groups.of(record)
         if known.is_as_before(found) and known.match.route.serve_if is None:
             form = form_of(visit, stored, (), now)
@@ -212,6 +225,11 @@ class Reach:
                 template.form, known.template = form, template
         else:
             known.served(found)
+        return self._held(template, head, body)
+
+    def _held(self, template: Template, head: bytes, body: bytes) -> bytes:
+        self._template, self._held_bytes = template, len(body)
+        self._turns.budget.hold(len(body))
         return head + body
 
     def waits_on(self) -> bool:
@@ -221,6 +239,7 @@ class Reach:
     def over(self, *, aborted: bool) -> None:
         """Its answer was sent, or its client left."""
         template = self._template
+        self._turns.budget.give(self._held_bytes)
         if not aborted and template is not None:
             self._turns.answered(self._turn, template)
             return

@@ -123,7 +123,7 @@ class Recounting:
         for number, observe in enumerate(self._observers):
             try:
                 if isinstance(observe, Retells):
-                    observe.recall(calls, _forms(observe, number, kinds))
+                    _recall(observe, calls, kinds, number)
                 elif isinstance(observe, Counts):
                     for common, again in groups:
                         observe.add(common, again)
@@ -134,12 +134,15 @@ class Recounting:
                 failed()
 
 
-def _forms(observe: Retells[object], number: int, kinds: Sequence[Kind]) -> list[object]:
-    """What this observer has made of each of them."""
+def _recall(observe: Retells[object], calls: Calls, kinds: Sequence[Kind], number: int) -> None:
+    """Tell the observer of this number of calls, by the forms that it has made of each kind."""
+    recall, form = observe.recall, observe.call_form
+    if recall is None or form is None:
+        return
     for kind in kinds:
         if number not in kind.forms:
-            kind.forms[number] = observe.call_form(kind.record)
-    return [kind.forms[number] for kind in kinds]
+            kind.forms[number] = form(kind.record)
+    recall(calls, [kind.forms[number] for kind in kinds])
 
 
 def _grouped(rows: Sequence[_Row]) -> list[tuple[ExchangeRecord, Again]]:

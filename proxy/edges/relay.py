@@ -18,7 +18,7 @@ from proxy.edges.recounting import Kind, Recounting
 from proxy.edges.restating import Restating
 from proxy.edges.ways import Way
 from proxy.edges.wire import counted_head
-from proxy.errors import LarderError
+from proxy.errors import UpstreamError
 from proxy.flow import tasks
 from proxy.rules.jwt import spell
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from proxy.outcomes import ExchangeRecord
     from proxy.visit import Visit
 
+_MOST_KINDS: Final = 8
+"""Statuses of which a request's exchanges are told by rows; an upstream may think of hundreds."""
 _SHORT: Final = 64 << 10
 """Bytes of a body that is waited for."""
 
@@ -74,8 +76,8 @@ class Relay:
     """
 
     __slots__ = (
-        *("_answer", "_call", "_came", "_heard", "_known", "_status", "_told", "_upstream_s"),
-        *("_waits", "asked", "at", "began", "request", "size"),
+        *("_answer", "_call", "_came", "_heard", "_is_told", "_known", "_status", "_told"),
+        *("_upstream_s", "_waits", "asked", "at", "began", "request", "size"),
     )
 
     asked: Asked
@@ -90,7 +92,7 @@ class Relay:
         self._came = b""
         self._answer: bytes | None = None
         self._call: Call | None = None
-        self._waits = True
+        self._waits, self._is_told = True, False
 
     @property
     def sent(self) -> Sent:
@@ -107,7 +109,12 @@ class Relay:
 
     def listen(self, heard: Callable[[], None]) -> None:
         """Call this once when something has come, or nothing will."""
-        self._heard = self.asked.lease.wire.heard = heard
+        self._heard = heard
+        self.asked.lease.wire.heard = self._tell
+
+    def _tell(self) -> None:
+        self._is_told = True
+        self._heard()
 
     def came(self, data: bytes) -> bool:
         """The first that came: whether it is a whole answer, and like one before."""
@@ -119,7 +126,7 @@ class Relay:
         form, self._answer, self.size = restated
         self._status, self._upstream_s = form.status, self._told.timer() - self.began
         self.asked.done(form.keep_s)
-        self._heard()
+        self._tell()
         return True
 
     def answer(self) -> bytes | None:
@@ -135,7 +142,8 @@ class Relay:
         if coming is None or coming.length > _SHORT:
             return False
         self.taken()
-        self.call.listen(self._heard, "idle")
+        self._is_told = False
+        self.call.listen(self._tell, "idle")
         return True
 
     def _read(self) -> bytes | None:
@@ -180,8 +188,10 @@ class Relay:
         )
 
     def _kind(self) -> Kind:
-        kind = self._told.kind(self._record())
-        self._known.kinds[self._status] = kind
+        kinds, kind = self._known.kinds, self._told.kind(self._record())
+        if len(kinds) == _MOST_KINDS:
+            kinds.clear()
+        kinds[self._status] = kind
         return kind
 
     def hand_over(self) -> None:
@@ -197,15 +207,17 @@ class Relay:
     def give_up(self) -> None:
         """Its client left: nobody else waits for it, but what was begun goes on to its answer."""
         self.over(aborted=True)
-        self.listen(self._let_go)
+        if self._is_told:  # 1. an answer comes.  2. its client has left, it turns out.
+            self._let_go()
+        else:
+            self.listen(self._let_go)
 
     def _let_go(self) -> None:
-        """Something has come that nobody waits for."""
-        if self.answer() is None:
-            self.taken()
+        """Something has come that nobody waits for; what is not whole is not read."""
+        self.taken()
+        if self._answer is None:
             tasks.spawn(self._see_out(), "relay without its client")
 
     async def _see_out(self) -> None:
-        """The upstream is judged by it all the same; of its body no more is read."""
-        with contextlib.suppress(LarderError):
-            (await self._known.client.answer(self.call)).abort()
+        with contextlib.suppress(UpstreamError):
+            await self._known.client.see_out(self.call)

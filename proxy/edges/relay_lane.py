@@ -20,7 +20,7 @@ from proxy.dressing import Dressed
 from proxy.edges.recounting import Recounting
 from proxy.edges.recurring import LaneStatus, Recurring
 from proxy.edges.relay import Relay, RelayedAlike
-from proxy.edges.restating import Restating, folding_of_heads
+from proxy.edges.restating import Restating, Seen
 from proxy.edges.ways import way_up
 from proxy.rules.heeded import heeded
 
@@ -60,7 +60,7 @@ class RelayLane:
         self._world: World | None = None
         self._known = Recurring[RelayedAlike](max_bytes)
         self._restating: dict[tuple[object, ...], Restating] = {}
-        self._heads = folding_of_heads()
+        self._seen = Seen()
         self._noted: tuple[Turn, bytes] | None = None
 
     def status(self) -> LaneStatus:
@@ -74,7 +74,7 @@ class RelayLane:
         self._world = world
         self._known.adopt(heeded(config.router).union(read))
         self._restating.clear()
-        self._heads = folding_of_heads()
+        self._seen = Seen()
         self._noted = None
 
     # -- relaying
@@ -124,7 +124,7 @@ class RelayLane:
         story = (*of, visit.forward, visit.reason)
         restating = self._restating.get(story)
         if restating is None:
-            restating = self._restating[story] = Restating(self._heads)
+            restating = self._restating[story] = Restating(self._seen)
         return restating
 
 

@@ -49,18 +49,20 @@ class Restated(NamedTuple):
     size: int
 
 
-def folding_of_heads() -> Folding:
-    """What of a head may matter; it learns what comes, and one is enough for all."""
-    return Folding(_HEEDED)
+class Seen:
+    """What all heads have in common: which fields come, and which heads came before."""
+
+    def __init__(self) -> None:
+        self.folding = Folding(_HEEDED)
+        self.sightings = Sightings()
 
 
 class Restating:
     """The heads of answers to requests that are relayed alike."""
 
-    def __init__(self, folding: Folding) -> None:
+    def __init__(self, seen: Seen) -> None:
         self._table: OrderedDict[bytes, Form] = OrderedDict()
-        self._folding = folding
-        self._sightings = Sightings()
+        self._folding, self._sightings = seen.folding, seen.sightings
 
     def restated(self, answer: bytes) -> Restated | None:
         """What goes to the client for these bytes, if they are a whole answer of a known form."""
@@ -69,9 +71,11 @@ class Restating:
         if said is None or len(answer) != end + int(said[1]) or end > _LONGEST:
             return None
         head = answer[: said.start()] + answer[said.end() : end]
-        form = self._table.get(self._folding.fold(head))
+        folded = self._folding.fold(head)
+        form = self._table.get(folded)
         if form is None or _DATED not in head:
             return None
+        self._table.move_to_end(folded)
         size = len(answer) - end
         counted = b"Content-Length: %d\r\n\r\n" % size
         return Restated(form, form.way.on(head)[:-2] + counted + answer[end:], size)

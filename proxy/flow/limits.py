@@ -107,6 +107,11 @@ class Watch:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a wait lasts."""
+        return self._until != math.inf
+
     def begin(self, limits: Limits, limit: Limit, peer: str) -> None:
         """A wait under this limit begins."""
         self.wait(limits, *limits.first(limit, self._loop.time()), peer)

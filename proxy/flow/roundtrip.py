@@ -144,6 +144,8 @@ class Channel:
         Until then the upstream need only listen, and the upload watches that it does.
         """
         wire = self._wire
+        if limit == "first_byte" and wire.watch.is_waiting:
+            return  # it was waited for before anybody had to read it (Wire.ask)
         if self._upload is None or self._upload.complete:
             wire.watch.begin(self._limits, limit, wire.peer)
         else:

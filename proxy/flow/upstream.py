@@ -175,6 +175,13 @@ class UpstreamClient:
         channel, call.channel = call.channel, None
         return channel.whole_answer()
 
+    async def see_out(self, call: Call) -> None:
+        """Wait for the head of an answer that nobody wants, so that the upstream is judged by it.
+
+        Raises UpstreamError; no more of it is read, and it is not asked for again.
+        """
+        (await self._counted(call, None)).abort()
+
     async def answer(self, call: Call, on_interim: OnInterim | None = None) -> Answer:
         """The answer to what was begun, as `fetch` says."""
         retry = self._upstream.retry

@@ -141,10 +141,7 @@ class Cache:
         return await awaited(partial(self.seek, key, now))
 
     def seek(self, key: bytes, now: float, told: Heard) -> None:
-        """The same, told once: before this returns, or in a later turn of the loop.
-
-        There is nothing to cancel: who has lost interest does nothing when told. Raises nothing.
-        """
+        """The same, told once: before this returns, or in a later turn. There is no cancelling."""
         found = self.peek(key, now)
         if self._far is None or (found is not None and not is_over(found, now)):
             told(found or NotServed.ABSENT)
@@ -152,11 +149,14 @@ class Cache:
             self._far.seek(key, partial(self._fetched, key, now, told))
 
     def _fetched(self, key: bytes, now: float, told: Heard, fetched: Found | NotServed) -> None:
-        # 1. The read begins.  2. A newer answer is kept.  3. It ends.
-        found = chosen(self.peek(key, now), fetched, now)
-        if found is fetched and isinstance(fetched, Fetched) and fetched.keep:
-            self._memory.place(key, fetched.record, soft=fetched.soft)
-        told(found)
+        found: Found | NotServed = NotServed.STORE_DOWN
+        try:
+            # 1. The read begins.  2. A newer one is kept.  3. It ends.
+            found = chosen(self.peek(key, now), fetched, now)
+            if found is fetched and isinstance(fetched, Fetched) and fetched.keep:
+                self._memory.place(key, fetched.record, soft=fetched.soft)
+        finally:
+            told(found)
 
     def keep(self, key: bytes, entry: Stored, now: float) -> NotStored | None:
         """Store: in memory at once, in the shared store behind. None: at least one takes it."""

@@ -27,6 +27,9 @@ _log = logging.getLogger(__name__)
 Heard = Callable[[Found | NotServed], None]
 """Who looks something up is told so: of what was found, or why nothing is served."""
 
+_Judged = Found | NotServed | None
+"""None: it will be told when more is known."""
+
 
 class Fetched(Found):
     """What the shared store had; `keep`: memory may have it too, where later facts find it."""
@@ -71,63 +74,68 @@ class LookUp:
             seeking.spawn(told_of(seeking.shared.get(key), self._got), "look-up")
 
     def _got(self, outcome: Record | Exception | None) -> None:
-        self._seeking.guard.end("get", outcome, self._began)
-        if isinstance(outcome, Record):
-            self._record = outcome
-            self._judge(outcome)
-        else:
-            self._told(NotServed.ABSENT if outcome is None else _reason(outcome))
+        found: _Judged = NotServed.STORE_DOWN
+        try:
+            self._seeking.guard.end("get", outcome, self._began)
+            if isinstance(outcome, Record):
+                self._record = outcome
+                found = self._judged(outcome)
+            else:
+                found = NotServed.ABSENT if outcome is None else _reason(outcome)
+        finally:  # a defect is reported by who calls this, and somebody waits
+            self._tell(found)
 
-    def _judge(self, record: Record) -> None:
+    def _tell(self, found: _Judged) -> None:
+        if found is not None:
+            self._told(found)
+
+    def _judged(self, record: Record) -> _Judged:
         """By its tags' marks, if not all facts since it was born are at hand to judge it by."""
         entry, coherence = record.entry, self._seeking.coherence
-        verdict = coherence.judge(entry)
-        if verdict is Verdict.DEAD or coherence.proves(entry.born):
-            self._accept(verdict, complete=True)
-        elif coherence.has_forgotten_unsettled():
+        if coherence.proves(entry.born) or coherence.judge(entry) is Verdict.DEAD:
+            return self._accepted(Verdict.ALIVE)
+        if coherence.has_forgotten_unsettled():
             # Of the facts that are not at hand, some may not have come to the marks yet either.
-            self._told(NotServed.UNPROVEN)
-        else:
-            self._ask_marks(entry.tags)
+            return NotServed.UNPROVEN
+        return self._ask_marks(entry.tags)
 
-    def _ask_marks(self, tags: tuple[str, ...]) -> None:
+    def _ask_marks(self, tags: tuple[str, ...]) -> _Judged:
         seeking = self._seeking
         began = seeking.guard.begin("marks")
         if began is None:
-            self._told(NotServed.STORE_DOWN)
-            return
+            return NotServed.STORE_DOWN
         self._began = began
         if not seeking.shared.seek_marks(tags, self._marked):
             seeking.spawn(told_of(seeking.shared.marks(tags), self._marked), "look-up")
+        return None
 
     def _marked(self, outcome: tuple[Mark | None, ...] | Exception) -> None:
-        self._seeking.guard.end("marks", outcome, self._began)
-        if isinstance(outcome, Exception):
-            self._told(_reason(outcome))
-        else:
-            self._judge_again(outcome)
+        found: _Judged = NotServed.STORE_DOWN
+        try:
+            self._seeking.guard.end("marks", outcome, self._began)
+            if isinstance(outcome, Exception):
+                found = _reason(outcome)
+            else:
+                record = self._record
+                marks = judge_by_marks(record.entry, record.generations, outcome)
+                found = self._accepted(marks)
+        finally:
+            self._tell(found)
 
-    def _judge_again(self, marks: tuple[Mark | None, ...]) -> None:
-        """The facts up to `place` are in the marks that were read since, or in the table.
+    def _accepted(self, verdict: Verdict) -> Found | NotServed:
+        """Judge again, after the last answer: facts from now on find the entry in memory.
 
-        Those after it, as far as they were followed, must all be in the table.
+        The facts up to `place` are in the marks that were read since, or in the table;
+        those after it, as far as they were followed, must all be in the table.
         """
-        record, coherence = self._record, self._seeking.coherence
-        entry = record.entry
-        by_marks = judge_by_marks(entry, record.generations, marks)
+        coherence, entry = self._seeking.coherence, self._record.entry
+        verdict = worse(verdict, coherence.judge(entry))
         complete = coherence.proves(entry.born) or coherence.complete_after(self._place)
-        self._accept(worse(by_marks, coherence.judge(entry)), complete=complete)
-
-    def _accept(self, verdict: Verdict, *, complete: bool) -> None:
-        """By the facts of this very moment: those from now on find the entry in memory."""
-        coherence = self._seeking.coherence
         if verdict is Verdict.DEAD:
-            self._told(NotServed.INVALIDATED)
-        elif self._losses != coherence.losses or not coherence.trusted() or not complete:
-            self._told(NotServed.UNPROVEN)
-        else:
-            soft = verdict is Verdict.SOFT
-            self._told(Fetched(self._record, soft=soft, keep=coherence.online))
+            return NotServed.INVALIDATED
+        if self._losses != coherence.losses or not coherence.trusted() or not complete:
+            return NotServed.UNPROVEN
+        return Fetched(self._record, soft=verdict is Verdict.SOFT, keep=coherence.online)
 
 
 def _reason(error: Exception) -> NotServed:

@@ -12,6 +12,7 @@ from proxy.decisions.lookup import Serve
 from proxy.edges.far_lane import FarLane
 from proxy.edges.reach import Reach
 from proxy.flow import tasks
+from proxy.flow.budget import Budget
 from proxy.inner import NoBody
 from proxy.messages import CacheKey, Request, StoredResponse
 from proxy.outcomes import ExchangeRecord, Outcome, Tier
@@ -39,8 +40,11 @@ class Far:
         self.memory = MemoryStore(max_size=1 << 20, max_object=0, clock=self.clock)
         self.cache = Cache(self.memory, store, spawn=tasks.spawn)
         self.told: list[ExchangeRecord] = []
+        self.budget = Budget()
         self.reaches = FarLane(
-            max_bytes, (self.told.append,), self.cache, clock=self.clock, timer=self.clock
+            *(max_bytes, (self.told.append,), self.cache, self.budget),
+            clock=self.clock,
+            timer=self.clock,
         )
         config = config_of(f"upstreams: {{db: {{url: 'http://origin.test', routes: [{rules}]}}}}")
         self.world = World(config, {})

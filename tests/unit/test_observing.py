@@ -40,6 +40,8 @@ def test_one_that_retells_tells_of_one_and_of_more_by_their_forms() -> None:
     observe = Retells(tell=told.append, form=status, retell=retell, call_form=size, recall=recall)
     observe(hit())
     observe.retell(Repeats(0.0, 0.0, [1.0], [2.0], [3]), [observe.form(hit(status=404))])
+    assert observe.recall is not None
+    assert observe.call_form is not None
     observe.recall(Calls([1.0], [0.5], [0.25], [9]), [observe.call_form(hit(response_bytes=7))])
     assert told == [hit(), (404, 3), (7, 1.0, 0.5, 0.25, 9)]
 

@@ -101,11 +101,12 @@ async def program(
     routes: str = "{name: all, ttl: off}",
     max_bytes: int = 1 << 20,
     limits: str = "",
+    retry: str = "{}",
 ) -> AsyncIterator[Program]:
     connector = Connector()
     async with raw_upstream(*scripts) as upstream:
-        timeout = f"timeout: {{{limits}}}"
-        config = config_of(f"upstreams: {{db: {{url: '{upstream.url}', {timeout}}}}}")
+        rules = f"url: '{upstream.url}', timeout: {{{limits}}}, retry: {retry}"
+        config = config_of(f"upstreams: {{db: {{{rules}}}}}")
         try:
             client = UpstreamClient(config.upstreams[0], connector)
             yield Program(client, upstream.url, routes, max_bytes)

@@ -7,7 +7,7 @@ import pytest
 from proxy.edges import hits as module
 from proxy.edges.hits import Hits
 from proxy.flow import tasks
-from proxy.observing import Calls, Repeats
+from proxy.observing import Repeats
 from proxy.outcomes import Outcome
 from proxy.store.memory_notes import MemoryNotes
 from tests.support.records import hit, miss
@@ -49,9 +49,8 @@ async def test_where_there_is_no_room_a_count_is_unknown(monkeypatch: pytest.Mon
     assert await hits.of([A, B]) == {A: 1, B: None}
 
 
-async def test_more_hits_of_several_are_counted_each_and_calls_are_none() -> None:
+async def test_more_hits_of_several_are_counted_each() -> None:
     hits = _hits()
     hits.repeat(Repeats(1.0, 0.1, [1.0, 1.0], [2.0, 2.0], [3, 1]), [A, B])
     hits.repeat(Repeats(1.0, 0.1, [1.0], [2.0], [2]), [A])
-    hits.pass_over(Calls((1.0,), (0.1,), (0.1,), (9,)), [B])
     assert await hits.of([A, B]) == {A: 5, B: 1}

@@ -101,6 +101,8 @@ class TestLogs:
             pipes = Pipes(form, logging.INFO)
             access = pipes.logs.access
             assert isinstance(access, Retells)
+            assert access.recall is not None
+            assert access.call_form is not None
             if at_once:
                 access.retell(Repeats(3.0, 0.5, [1.0], [2.0], [2]), [access.form(HIT)])
                 access.recall(calls, [access.call_form(miss()), access.call_form(miss())])
@@ -116,6 +118,8 @@ class TestLogs:
         pipes = Pipes(form, logging.INFO)
         access = pipes.logs.access
         assert isinstance(access, Retells)
+        assert access.recall is not None
+        assert access.call_form is not None
         pipes.read()
         access.retell(Repeats(3.0, 0.5, [1.0], [2.0], [5]), [access.form(HIT)])
         assert pipes.logs.dropped == 5

@@ -6,6 +6,7 @@ Over sockets: tests/behaviour/test_relay_lane.py.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -480,3 +481,59 @@ async def test_work_behind_waits_until_its_head_is_here_or_somebody_else_waits()
         relay.call.abort()
         assert made.background.offer("db", "two", lambda: job("two"))
         await until(lambda: done == ["one", "two"])
+
+
+async def test_what_came_while_its_client_left_reaches_nobody_else() -> None:
+    """1. It is restated, its wire is free.  2. Another relay has that.  3. The client is gone."""
+    async with program(steps(sends(PLAIN), sends(PLAIN))) as made:
+        await known(made)
+        relay = made.taken()
+        await heard(relay)  # nobody asks for the answer: its connection is closing
+        other = made.taken()
+        said = asyncio.Event()
+        other.listen(said.set)
+        relay.give_up()
+        await said.wait()
+        assert other.answer() is not None
+        other.over(aborted=False)
+        assert made.background.offer("db", "job", lambda: until(lambda: True))
+        await until(lambda: not len(made.background))
+
+
+async def test_what_broke_while_its_client_left_holds_up_no_work_behind() -> None:
+    async def breaks(connection: RawConnection) -> None:
+        connection.send(b"nonsense\r\n\r\n")
+        await connection.rest()
+
+    async with program(steps(breaks)) as made:
+        await known(made)
+        relay = made.taken()
+        await heard(relay)
+        relay.give_up()
+        assert made.background.offer("db", "job", lambda: until(lambda: True))
+        await until(lambda: not len(made.background))
+        assert [each.aborted for each in made.records] == [True]
+
+
+async def test_for_nobody_nothing_is_tried_again() -> None:
+    async def fails(connection: RawConnection) -> None:
+        connection.send(PLAIN.replace(b"200 OK", b"503 No"))
+        assert await connection.rest() == b""  # no second request
+
+    async with program(steps(fails), retry="{attempts: 3, on: [503]}") as made:
+        await known(made)
+        made.taken().give_up()
+        await until(lambda: made.client.status()[0].failures == 1)
+        await asyncio.sleep(0.15)  # longer than the pause before a second try
+
+
+async def test_the_first_byte_is_waited_for_once_though_it_is_handed_over() -> None:
+    async with program(steps(says_nothing), limits="first_byte: 300ms") as made:
+        await known(made)
+        began, relay = time.monotonic(), made.taken()
+        relay.listen(lambda: None)
+        await asyncio.sleep(0.2)
+        relay.hand_over()
+        with pytest.raises(UpstreamTimeoutError):
+            await made.client.answer(made.begin(relay))
+        assert time.monotonic() - began < 0.45

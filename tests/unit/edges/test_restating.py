@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from proxy.caching.status import EMPTY
 from proxy.decisions.delivery import client_fields
 from proxy.edges import restating as module
-from proxy.edges.restating import Restated, Restating, folding_of_heads
+from proxy.edges.restating import Restated, Restating, Seen
 from proxy.edges.wire import counted_head
 from proxy.errors import UpstreamProtocolError
 from proxy.fields import Fields
@@ -88,7 +88,7 @@ def relayed(restating: Restating, answer: bytes, now: float = NOW) -> Restated |
 
 def which(answers: Iterable[bytes], restating: Restating | None = None) -> list[bool]:
     """Which of these are restated, as they come."""
-    restating = restating or Restating(folding_of_heads())
+    restating = restating or Restating(Seen())
     return [relayed(restating, each, NOW + n) is not None for n, each in enumerate(answers)]
 
 
@@ -102,7 +102,7 @@ LENGTH = "Content-Length: %d"
 
 
 async def test_it_learns_at_the_second_sighting_and_restates_from_the_third() -> None:
-    restating = Restating(folding_of_heads())
+    restating = Restating(Seen())
     answers = [held(DATE, f"X-Request-Id: {n}", LENGTH, body=b"x" * n) for n in range(4)]
     assert which(answers, restating) == [False, False, True, True]
     restated = restating.restated(held(LENGTH, DATE, "X-Request-Id: 9", body=b"body"))
@@ -240,14 +240,14 @@ async def test_another_date_is_of_the_same_form() -> None:
 
 async def test_without_a_date_none_is_learnt_nor_restated() -> None:
     undated = held("X-Id: 1", LENGTH)
-    restating = Restating(folding_of_heads())
+    restating = Restating(Seen())
     assert which([undated] * 3, restating) == [False] * 3
     assert which([held(DATE, "X-Id: 1", LENGTH)] * 3, restating) == [False, False, True]
     assert which([undated] * 2, restating) == [False] * 2
 
 
 async def test_how_long_its_connection_is_kept_is_its_own() -> None:
-    restating = Restating(folding_of_heads())
+    restating = Restating(Seen())
     kept = []
     for hint in (7, 9):
         answer = held(DATE, LENGTH, f"Keep-Alive: timeout={hint}")
@@ -259,7 +259,7 @@ async def test_how_long_its_connection_is_kept_is_its_own() -> None:
 
 
 async def test_what_came_with_a_part_of_its_body_is_learnt_too() -> None:
-    restating, answer = Restating(folding_of_heads()), held(DATE, LENGTH)
+    restating, answer = Restating(Seen()), held(DATE, LENGTH)
     read = driven(answer, NOW)
     assert read is not None
     for came in (answer[:-1], answer[:-2]):
@@ -268,7 +268,7 @@ async def test_what_came_with_a_part_of_its_body_is_learnt_too() -> None:
 
 
 async def test_of_half_a_head_nothing_is_learnt() -> None:
-    restating, answer = Restating(folding_of_heads()), held(LENGTH, DATE)
+    restating, answer = Restating(Seen()), held(LENGTH, DATE)
     read = driven(answer, NOW)
     assert read is not None
     for cut in range(len(answer) - 3):
@@ -288,7 +288,7 @@ async def test_of_half_a_head_nothing_is_learnt() -> None:
     ],
 )
 async def test_what_was_edited_on_the_way_is_not_learnt(old: bytes, new: bytes) -> None:
-    restating, answer = Restating(folding_of_heads()), held(DATE, "X-Id: 1", LENGTH)
+    restating, answer = Restating(Seen()), held(DATE, "X-Id: 1", LENGTH)
     read = driven(answer, NOW)
     assert read is not None
     assert old in read.head
@@ -300,7 +300,7 @@ async def test_what_was_edited_on_the_way_is_not_learnt(old: bytes, new: bytes) 
 
 async def test_so_many_are_known_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST", 2)
-    restating = Restating(folding_of_heads())
+    restating = Restating(Seen())
     answers = [held(DATE, f"Age: {n}", LENGTH) for n in range(3)]
     for answer in answers:
         which([answer] * 2, restating)

@@ -14,6 +14,8 @@ from proxy.messages import START
 from proxy.outcomes import NotServed, Tier
 from proxy.store.base import Found, Mark, Record, StoreTimeoutError
 from proxy.store.breaker import Breaker
+from proxy.store.coherence import Coherence
+from proxy.store.facts import Verdict
 from proxy.store.guard import Guard, ignore
 from proxy.store.seeking import Fetched, LookUp, Seeking
 from proxy.store.told import Told
@@ -155,3 +157,19 @@ async def test_what_cannot_be_asked_at_once_is_awaited_by_a_task(clock: ManualCl
     for _ in range(5):
         await asyncio.sleep(0)
     assert told == [NotServed.ABSENT]
+
+
+async def test_a_defect_leaves_nobody_waiting(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, store = await seeker(clock)
+    store.record = record_of(one.seeking)
+
+    def fails(*_: object) -> Verdict:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Coherence, "judge", fails)
+    told: list[Found | NotServed] = []
+    with pytest.raises(ZeroDivisionError):
+        LookUp(one.seeking, told.append).begin(KEY)
+    assert told == [NotServed.STORE_DOWN]
