@@ -65,7 +65,7 @@ class FarLane:
     def adopt(self, world: World) -> None:
         """These rules are in force now: forget all that was learnt under others."""
         self._world = world
-        self._known.adopt(heeded(world.config.router))
+        self._known.adopt(heeded(world.config))
         self._noted = None
 
     # -- looking
@@ -73,7 +73,9 @@ class FarLane:
     def take(self, _peer: str, request: bytes) -> Reach | None:
         """Ask the shared store, if such requests are known and memory has nothing; else None."""
         known = self._known.find("", request)
-        if known is None or not known.begins <= (now := self._clock()) < known.ends:
+        if known is None or not self._cache.breaker.is_spotless:
+            return None  # while the store fails, it is asked once for each request
+        if not known.begins <= (now := self._clock()) < known.ends:
             return None
         if self._cache.peek(known.key.digest, now) is not None:
             return None  # the driver serves it, and the hot lane may learn it
@@ -99,5 +101,11 @@ class FarLane:
             return
         place = self._known.sighted("", data)
         if place is not None:
-            known = FoundAlike(*noted, lambda: self._known.drop(place))
-            self._known.keep(place, known, _TAKES + 3 * len(data))
+            size = _TAKES + 3 * len(data)
+            forget, takes = self._known.drop, self._known.resize
+            known = FoundAlike(
+                *noted,
+                forget=lambda: forget(place),
+                takes_more=lambda more: takes(place, size + more),
+            )
+            self._known.keep(place, known, size)

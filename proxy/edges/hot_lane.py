@@ -110,7 +110,7 @@ class HotLane:
         """What answers vary by matters from here on; what was folded without is forgotten."""
         self._varying = varying
         if self._world is not None:
-            self._folding = Folding(heeded(self._world.config.router) | varying)
+            self._folding = Folding(heeded(self._world.config) | varying)
         self._table.clear()
         self._exact.clear()
         self.bytes = 0

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from proxy.store.base import Found
     from proxy.turn import Turn
 
+_HEADS: Final = 4
+"""How often a head is there: as it is stored, with holes, and what observers make of it."""
 _UNKNOWN: Final = frozenset({NotServed.STORE_DOWN, NotServed.UNPROVEN})
 """What says nothing of whether there is an answer."""
 
@@ -43,17 +45,25 @@ class FoundAlike:
     """Whose answer such requests want, from `begins` until `ends` (epoch seconds).
 
     `template` is how what came twice is served. `record` is of one whose client left before there
-    was an answer. `forget`: there is none any more.
+    was an answer. `forget`: there is none any more; `takes_more`: so many bytes for its head.
     """
 
     __slots__ = (
-        *("_head", "begins", "ends", "forget", "key", "match", "received", "record"),
+        *("_head", "_takes_more", "begins", "ends", "forget", "key", "match", "received", "record"),
         *("template", "visit"),
     )
 
-    def __init__(self, turn: Turn, key: CacheKey, forget: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        turn: Turn,
+        key: CacheKey,
+        *,
+        forget: Callable[[], None],
+        takes_more: Callable[[int], None],
+    ) -> None:
         self.key = key
         self.forget = forget
+        self._takes_more = takes_more
         self.match, self.visit, self.received = turn.match, turn.visit, turn.body.received
         fields = turn.visit.request.fields
         self.begins, self.ends = spell(fields.get("authorization"), turn.visit.began_at)
@@ -93,6 +103,7 @@ class FoundAlike:
         """Note what was served."""
         self._head = found.record.head if isinstance(found, Fetched) else b""
         self.template = None
+        self._takes_more(_HEADS * len(self._head))
 
 
 class _Turn:

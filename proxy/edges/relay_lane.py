@@ -72,7 +72,7 @@ class RelayLane:
         config = world.config
         read = (name for upstream in config.upstreams for name in touched(upstream))
         self._world = world
-        self._known.adopt(heeded(config.router).union(read))
+        self._known.adopt(heeded(config).union(read))
         self._restating.clear()
         self._seen = Seen()
         self._noted = None

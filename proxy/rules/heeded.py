@@ -17,8 +17,8 @@ from proxy.rules.misleading import OVERRIDE_FIELDS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from proxy.rules.compiled import Config
     from proxy.rules.route import Route
-    from proxy.rules.router import Router
     from proxy.rules.subject import Readable
 
 OF_HTTP: Final = frozenset(
@@ -41,13 +41,13 @@ OF_HTTP: Final = frozenset(
 _IN_A_FIELD: Final = {"cookie": "cookie", "jwt": "authorization", "host": "host"}
 
 
-def heeded(router: Router) -> frozenset[str]:
+def heeded(config: Config) -> frozenset[str]:
     """The names, in lower case, that these rules or HTTP may read of a request.
 
     Those that an answer varies by are not known here.
     """
-    keyed, read = set[str](), set[str]()
-    for table in router.tables.values():
+    keyed, read = set[str](), {name.text for name in config.sessions.counts.values()}
+    for table in config.router.tables.values():
         conditions = (entry.when for entry in table.entries if entry.when is not None)
         read.update(name.text for condition in conditions for name in condition.selectors)
         for route in table.routes:

@@ -56,6 +56,11 @@ class Breaker:
         self._probing = False
 
     @property
+    def is_spotless(self) -> bool:
+        """Whether nothing has failed since the last success."""
+        return not self._failed and self._opened_at is None
+
+    @property
     def is_open(self) -> bool:
         """Whether the store is left alone just now."""
         return self._opened_at is not None

@@ -82,14 +82,14 @@ class Cache:
         self._spawn = spawn
         self._clock = clock
         self._max_object = max_object
-        self._breaker = Breaker(clock)
+        self.breaker = Breaker(clock)
         self._tasks: list[asyncio.Task[None]] = []
         self._coherence = Coherence(memory, shared=shared is not None, max_lag=max_lag, clock=clock)
         self._far: Far | None = None
         self._writes: WriteBehind | None = None
         self.notes: Notes = MemoryNotes(clock)
         if shared is not None:
-            guard = Guard(self._breaker, clock, on_operation)
+            guard = Guard(self.breaker, clock, on_operation)
             self.notes = GuardedNotes(shared.notes, guard)
             follower = Follower(
                 shared,
@@ -292,7 +292,7 @@ class Cache:
             epoch=coherence.epoch,
             lag_s=None if coherence.contact is None else self._clock() - coherence.contact,
             trusted=coherence.trusted(),
-            breaker_open=self._breaker.is_open,
+            breaker_open=self.breaker.is_open,
             pending_facts=len(self._far.follower.pending),
             queued_writes=len(self._writes),
             dropped_writes=self._writes.dropped,

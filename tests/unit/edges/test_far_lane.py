@@ -61,3 +61,28 @@ async def test_it_is_bounded_in_bytes(tmp_path: Path) -> None:
         for number in range(9):
             made.serve(data=DATA.replace(b"/a", b"/%d" % number))
         assert made.reaches.status().requests == 3
+
+
+async def test_the_heads_it_keeps_count(tmp_path: Path) -> None:
+    async with far(tmp_path, max_bytes=64 << 10) as made:
+        made.serve()
+        before = made.reaches.status().size_bytes
+        entry = made.entry(fields={"X-Large": "x" * 10_000})
+        await made.keep(entry)
+        for _ in range(3):
+            assert await made.answer() is not None
+        assert made.reaches.status().size_bytes > before + 40_000
+        made.serve(data=DATA.replace(b"/a", b"/b"))
+        for number in range(4):
+            made.serve(data=DATA.replace(b"/a", b"/%d" % number))
+        assert made.reaches.status().size_bytes <= 64 << 10
+        assert not made.taken()
+
+
+async def test_while_the_store_fails_it_is_asked_once_for_each(tmp_path: Path) -> None:
+    async with far(tmp_path) as made:
+        made.serve()
+        made.cache.breaker.failed()
+        assert not made.taken()
+        made.cache.breaker.succeeded()
+        assert made.taken()

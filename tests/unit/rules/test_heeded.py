@@ -22,13 +22,19 @@ RULES = [
 
 @pytest.mark.parametrize(("rule", "names"), RULES)
 def test_the_fields_that_rules_name(rule: str, names: set[str]) -> None:
-    plain = heeded(route_config("ttl: 5m").router)
-    assert heeded(route_config(rule).router) - plain == names
+    plain = heeded(route_config("ttl: 5m"))
+    assert heeded(route_config(rule)) - plain == names
+
+
+def test_what_is_counted_of_sessions() -> None:
+    counts = "sessions: {from: [header.x-sid], count: {devices: header.x-device, pages: query.p}}"
+    config = route_config("ttl: 1m", top=counts)
+    assert heeded(config) - heeded(route_config("ttl: 1m")) >= {"x-device"}
 
 
 def test_credentials_and_sessions_wherever_they_are() -> None:
     config = route_config("ttl: 1m", top="sessions: {from: [header.x-visit, cookie.sid, query.s]}")
-    names = heeded(config.router)
+    names = heeded(config)
     assert {"authorization", "cookie", "x-api-key", "x-visit"} <= names
     assert names >= OF_HTTP
 
@@ -37,4 +43,4 @@ def test_credentials_and_sessions_wherever_they_are() -> None:
     "name", ["traceparent", "x-request-id", "accept", "accept-encoding", "user-agent"]
 )
 def test_what_only_tells_requests_apart_is_not(name: str) -> None:
-    assert name not in heeded(route_config("ttl: 1m").router)
+    assert name not in heeded(route_config("ttl: 1m"))
