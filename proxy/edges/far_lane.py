@@ -16,7 +16,7 @@ from proxy.decisions.lookup import Serve
 from proxy.decisions.repeating import repeats
 from proxy.dressing import Dressed
 from proxy.edges.reach import FoundAlike, Reach, Turns
-from proxy.edges.recurring import LaneStatus, Recurring
+from proxy.edges.recurring import LaneStatus, Recurring, size_of
 from proxy.outcomes import Outcome, Tier
 from proxy.rules.heeded import heeded
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from proxy.turn import Turn, World
 
 _TAKES: Final = 5 << 10
-"""Bytes it takes to know a request and the head of its answer, besides thrice its own."""
+"""Bytes it takes to know a request and the head of its answer, besides what it has itself."""
 
 
 class FarLane:
@@ -101,7 +101,7 @@ class FarLane:
             return
         place = self._known.sighted("", data)
         if place is not None:
-            size = _TAKES + 3 * len(data)
+            size = size_of(data, _TAKES)
             forget, takes = self._known.drop, self._known.resize
             known = FoundAlike(
                 *noted,

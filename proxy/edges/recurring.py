@@ -23,7 +23,15 @@ LONGEST: Final = 16 << 10
 Place = tuple[str, bytes]
 """A client's address, where that matters, and a folded request."""
 
+_LINE: Final = 256
+"""Bytes it takes to keep a field line that was parsed, besides its own."""
+
 K = TypeVar("K")
+
+
+def size_of(request: bytes, besides: int) -> int:
+    """Bytes it takes to know a request, and so many `besides`."""
+    return besides + 3 * len(request) + _LINE * request.count(b"\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ once.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 _MOST_KINDS: Final = 8
 """Statuses of which a request's exchanges are told by rows; an upstream may think of hundreds."""
 _SHORT: Final = 64 << 10
-"""Bytes of a body that is waited for."""
+_PATIENCE_S: Final = 0.01
+"""Bytes of a body that is waited for, and how long: servers write head and body one by one."""
 
 
 class RelayedAlike:
@@ -76,8 +78,8 @@ class Relay:
     """
 
     __slots__ = (
-        *("_answer", "_call", "_came", "_heard", "_is_told", "_known", "_status", "_told"),
-        *("_upstream_s", "_waits", "asked", "at", "began", "request", "size"),
+        *("_answer", "_call", "_came", "_heard", "_is_late", "_is_told", "_known", "_patience"),
+        *("_status", "_told", "_upstream_s", "_waits", "asked", "at", "began", "request", "size"),
     )
 
     asked: Asked
@@ -92,7 +94,8 @@ class Relay:
         self._came = b""
         self._answer: bytes | None = None
         self._call: Call | None = None
-        self._waits, self._is_told = True, False
+        self._waits, self._is_told, self._is_late = True, False, False
+        self._patience: asyncio.TimerHandle | None = None
 
     @property
     def sent(self) -> Sent:
@@ -133,18 +136,31 @@ class Relay:
         """The answer as its client gets it; None: it is not whole, or not as they mostly are."""
         answer = self._answer or self._read()
         if answer is not None:
+            self._stop_waiting()
             self.taken()
         return answer
 
     def waits_on(self) -> bool:
-        """A short body is waited for, so that no task has to: its head goes out with it."""
+        """A short body that comes right behind its head is waited for, so that no task has to."""
         coming = self.call.coming
-        if coming is None or coming.length > _SHORT:
+        if coming is None or coming.length > _SHORT or self._is_late:
             return False
+        if self._patience is None:
+            loop = asyncio.get_running_loop()
+            self._patience = loop.call_later(_PATIENCE_S, self._lose_patience)
         self.taken()
         self._is_told = False
         self.call.listen(self._tell, "idle")
         return True
+
+    def _lose_patience(self) -> None:
+        """The client gets what there is now, from the driver."""
+        self._is_late = True
+        self._tell()
+
+    def _stop_waiting(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
 
     def _read(self) -> bytes | None:
         """The answer if all of one with a body of a length that was said is here."""
@@ -196,6 +212,7 @@ class Relay:
 
     def hand_over(self) -> None:
         """The driver goes on with it, and will say when it waits for the head itself."""
+        self._stop_waiting()
         self.call.listen(None)
 
     def taken(self) -> None:
@@ -206,6 +223,7 @@ class Relay:
 
     def give_up(self) -> None:
         """Its client left: nobody else waits for it, but what was begun goes on to its answer."""
+        self._stop_waiting()
         self.over(aborted=True)
         if self._is_told:  # 1. an answer comes.  2. its client has left, it turns out.
             self._let_go()

@@ -18,7 +18,7 @@ from proxy.decisions.repeating import passes_alike
 from proxy.decisions.requesting import touched
 from proxy.dressing import Dressed
 from proxy.edges.recounting import Recounting
-from proxy.edges.recurring import LaneStatus, Recurring
+from proxy.edges.recurring import LaneStatus, Recurring, size_of
 from proxy.edges.relay import Relay, RelayedAlike
 from proxy.edges.restating import Restating, Seen
 from proxy.edges.ways import way_up
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from proxy.visit import Visit
 
 _TAKES: Final = 3 << 10
-"""Bytes it takes to know a request, besides thrice its own."""
+"""Bytes it takes to know a request, besides what it has itself."""
 
 
 class RelayLane:
@@ -113,7 +113,7 @@ class RelayLane:
             known = RelayedAlike(
                 way, turn.visit, turn.client, behind, self._restating_of(turn.visit)
             )
-            self._known.keep(place, known, _TAKES + 3 * len(data))
+            self._known.keep(place, known, size_of(data, _TAKES))
 
     def _restating_of(self, visit: Visit) -> Restating | None:
         """What answers with the same story to the same route have in common."""

@@ -158,7 +158,8 @@ class Wire(ResponseHandler):
     @property
     def whole_head(self) -> Head | None:
         """The head of the answer, if it is all there and nothing of it was read."""
-        if len(self._heads) != 1 or not self._inbox.ended or self._inbox.error is not None:
+        broken = self._inbox.error is not None or self.failure is not None
+        if len(self._heads) != 1 or not self._inbox.ended or broken:
             return None
         return self._heads[0]
 

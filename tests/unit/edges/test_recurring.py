@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.edges.recurring import LONGEST, Place, Recurring
+from proxy.edges.recurring import LONGEST, Place, Recurring, size_of
 
 PEER = "192.0.2.1"
 
@@ -133,3 +133,9 @@ def test_it_says_which_fields_matter() -> None:
     known = table()
     assert known.heeds(("Host", "ACCEPT"))
     assert not known.heeds(("host", "x-id"))
+
+
+def test_a_request_of_many_lines_takes_more() -> None:
+    short, long = b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 3, b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 60
+    assert size_of(long, 1000) - size_of(short, 1000) > 57 * 256
+    assert size_of(short, 1000) > 1000 + 3 * len(short)

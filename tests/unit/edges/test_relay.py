@@ -244,7 +244,10 @@ async def test_handed_over_after_a_part_came_it_is_read_to_its_end(cut: int) -> 
         await made.passed()
 
 
-async def test_what_comes_in_pieces_is_answered_when_it_is_whole() -> None:
+async def test_what_comes_in_pieces_is_answered_when_it_is_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("proxy.edges.relay._PATIENCE_S", 10.0)
     done = asyncio.Event()
 
     async def job() -> None:
@@ -321,6 +324,22 @@ async def test_one_that_says_nothing_in_time_is_the_drivers_to_tell_of(limit: st
             await made.client.answer(made.begin(relay))
         assert made.client.status()[0].failures == 1
         assert made.take() is None  # not until it has answered another
+
+
+async def test_a_body_that_does_not_follow_its_head_at_once_is_the_drivers() -> None:
+    async with program(steps(sends(PLAIN[:-1]))) as made:
+        await known(made)
+        relay = made.taken()
+        await heard(relay)
+        assert relay.answer() is None
+        assert relay.waits_on()
+        await heard(relay)  # nothing has come
+        assert relay.answer() is None
+        assert not relay.waits_on()
+        relay.hand_over()
+        answer = await made.client.answer(made.begin(relay))
+        assert answer.response.status == 200
+        answer.abort()
 
 
 @pytest.mark.parametrize("limit", ["idle", "total"])

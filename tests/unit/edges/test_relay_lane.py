@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from proxy.edges.recurring import size_of
 from proxy.fields import NO_FIELDS
 from proxy.outcomes import Outcome
 from tests.support.build import request
@@ -148,7 +149,7 @@ async def test_what_follows_from_its_answer_is_never_relayed_so(more: str) -> No
 
 
 async def test_so_many_bytes_are_known_and_no_more() -> None:
-    each = (3 << 10) + 3 * len(DATA % 1)
+    each = size_of(DATA % 1, 3 << 10)
     async with program(replies(*[HELD] * 6), max_bytes=2 * each) as made:
         for number in range(3):
             for _ in range(2):
