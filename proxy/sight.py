@@ -26,6 +26,7 @@ from proxy.outcomes import NotServed, Outcome, Tier
 from proxy.rules.route import Match, Route
 from proxy.store.base import Found
 from proxy.store.cache import Cache
+from proxy.store.seeking import Fetched
 
 
 @dataclass(slots=True)
@@ -42,6 +43,8 @@ class Sight:
     soft: bool = False
     reached: CacheKey | None = None
     """Where it stands, if an alias led there from the request's own place."""
+    head: bytes = b""
+    """How its stored bytes begin, if it was read from the shared store (Record.head)."""
 
 
 def sighted(route: Route, place: CacheKey, found: Found | NotServed, since: float = 0.0) -> Sight:
@@ -55,7 +58,8 @@ def sighted(route: Route, place: CacheKey, found: Found | NotServed, since: floa
         return Sight(place, None, missing=NotServed.ROUTE_CHANGED)
     if entry.request_time < since:
         return Sight(place, None, missing=NotServed.SESSION_ENDED)
-    return Sight(place, entry, found.tier, soft=found.soft)
+    head = found.record.head if isinstance(found, Fetched) else b""
+    return Sight(place, entry, found.tier, soft=found.soft, head=head)
 
 
 async def look(cache: Cache, match: Match, key: CacheKey, now: float) -> Sight:

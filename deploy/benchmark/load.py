@@ -20,6 +20,8 @@ from deploy.benchmark.workloads import KIB, SPREAD, Workload
 
 UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 WARM_UPS, LOOKS = 15, 20
+SETTLED = 1.05
+"""What one second may be faster than the one before, when something is warm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +126,19 @@ def counted(aim: Aim, seconds: int, connections: int) -> tuple[Round, int]:
 
 
 def warm_up(aim: Aim, connections: int) -> None:
-    """Load for a second; as often as it takes until hits are hits, but not for ever."""
+    """Load for a second; as often as it takes until hits are hits, and no faster than before.
+
+    But not for ever.
+    """
     if aim.workload.shared != "none":
         fill(aim.port, aim.workload.path, range(1, SPREAD + 1))
+    rate = 0.0
     for _ in range(WARM_UPS):
         seen, reached = counted(aim, 1, connections)
-        if aim.contender == YARDSTICK or reached <= aim.workload.may_reach(seen.requests)[1]:
+        is_warm = aim.contender == YARDSTICK or reached <= aim.workload.may_reach(seen.requests)[1]
+        if is_warm and seen.rate <= rate * SETTLED:
             return
+        rate = seen.rate
 
 
 def fill(port: int, path: str, numbers: range) -> None:

@@ -80,10 +80,6 @@ class Form:
         return self.template % {b"age": int(age), b"ttl": math.floor(ttl), b"date": date}
 
 
-NO_FORM: Final = Form(b"", own_date=False)
-"""For what is told of and never sent."""
-
-
 def edits_of(reply: Reply) -> list[Edit] | None:
     """What is done to the head on its way out, the last first; None if it is never the same."""
     edits: list[Edit] = []

@@ -41,8 +41,8 @@ class Learner(Protocol):
     def take(self, peer: str, request: bytes, /) -> Pending | None:
         """What is waited for; None if such requests are not known. `peer`: the client's address."""
 
-    def offer(self, peer: str, data: bytes, request: Request, /) -> None:
-        """`data` was all of `request`, which has been answered."""
+    def offer(self, peer: str, data: bytes, request: Request, sent: bytes, /) -> None:
+        """`data` was all of `request`, which has been answered; `sent` was the head."""
 
 
 def pending_on(connections: Iterable[object]) -> int:

@@ -104,14 +104,6 @@ class Recurring(Generic[K]):
         self._bytes += size
         self._trim()
 
-    def resize(self, place: Place, size: int) -> None:
-        """What stands there takes so many bytes now."""
-        known = self._table.get(place)
-        if known is not None:
-            self._table[place] = known[0], size
-            self._bytes += size - known[1]
-            self._trim()
-
     def _trim(self) -> None:
         while self._bytes > self._max_bytes:
             self._bytes -= self._table.popitem(last=False)[1][1]

@@ -98,7 +98,7 @@ class RelayLane:
         """The driver has passed this on; the connection offers the request, or does not."""
         self._noted = (turn, call.request.head) if turn.world is self._world else None
 
-    def offer(self, peer: str, data: bytes, request: Request) -> None:
+    def offer(self, peer: str, data: bytes, request: Request, _sent: bytes = b"") -> None:
         """`data` was all of `request`, which has been answered."""
         noted, self._noted = self._noted, None
         if noted is None:

@@ -262,7 +262,7 @@ class ProxyConnection(LanedConnection):
         if self._lane is not None:
             self._lane.offer(whole, request, under_way.reply.head)
         for other in self._server.others:
-            other.offer(self._peer, whole, request)
+            other.offer(self._peer, whole, request, under_way.reply.head)
 
     async def _sent(self, unsent: Unsent) -> bool:
         """Wait until the client has made room for what a lane has answered."""

@@ -85,7 +85,8 @@ class Learner:
         self.taken.append(Waited(request))
         return self.taken[-1]
 
-    def offer(self, peer: str, data: bytes, request: Request) -> None:
+    def offer(self, peer: str, data: bytes, request: Request, sent: bytes) -> None:
+        assert sent.startswith(b"HTTP/1.1 200 OK\r\n")
         assert (peer, request.target) == (LOOPBACK, data.split(b" ")[1].decode())
         self.offered.append(data)
 

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from proxy.outcomes import NotServed, Outcome, Tier
 from proxy.store.base import Found
 from tests.support.far import KEY, Far, far
 
 
-async def test_what_is_found_is_sent_judged_first_and_then_as_before(tmp_path: Path) -> None:
+async def test_what_was_served_before_is_sent_as_it_is_now(tmp_path: Path) -> None:
     async with far(tmp_path) as made:
-        made.serve()
         await made.keep(made.entry(b"one", fields={"X-A": "1", "Date": "then"}))
-        answers = []
-        for _ in range(4):
-            answers.append(await made.answer())
-            made.clock.advance(1)
-        for seconds, answer in enumerate(answers):
-            assert answer is not None
-            head, _, body = answer.partition(b"\r\n\r\n")
+        await made.serve()
+        for seconds in range(4):
+            head, _, body = (await made.answer() or b"").partition(b"\r\n\r\n")
             assert body == b"one"
             assert head.startswith(b"HTTP/1.1 200 OK\r\nX-A: 1\r\nDate: then\r\nAge: %d" % seconds)
             assert b"; ttl=%d; detail=shared" % (60 - seconds) in head
             assert head.endswith(b"\r\nContent-Length: 3")
+            made.clock.advance(1)
         assert [(each.outcome, each.tier, each.status) for each in made.told] == [
             (Outcome.HIT, Tier.SHARED, 200)
         ] * 4
@@ -35,59 +33,84 @@ async def test_what_is_found_is_sent_judged_first_and_then_as_before(tmp_path: P
         assert made.reaches.status().answered == 4
 
 
-async def test_another_answer_is_judged_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"body": b"two"},
+        {"fields": {"X-A": "2"}},
+        {"lifetime": 61.0},
+        {"request_time": 1.0},
+        {"body": b"longer"},
+    ],
+)
+async def test_another_answer_is_the_drivers_and_learnt_anew(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
     async with far(tmp_path) as made:
-        made.serve()
         await made.keep(made.entry(b"one", fields={"X-A": "1"}))
-        for _ in range(3):
-            assert (await made.answer() or b"").endswith(b"one")
-        made.clock.advance(1)
-        for body in (b"two", b"three"):
-            await made.keep(made.entry(body, fields={"X-A": body.decode()}))
-            for _ in range(3):
-                answer = await made.answer() or b""
-                assert answer.endswith(b"\r\n\r\n" + body)
-                assert b"\r\nX-A: " + body in answer
-            made.clock.advance(1)
+        await made.serve()
+        assert await made.answer() is not None
+        given = {"body": b"one", "fields": {"X-A": "1"}, **changes}
+        made.memory.drop(KEY.digest)
+        await made.keep_other(made.entry(**given))
+        assert await made.answer() is None
+        assert made.take() is None  # it is unlearnt
+        await made.serve()
+        answer = await made.answer()
+        assert answer is not None
+        assert answer.endswith(b"\r\n\r\n" + given["body"])
 
 
 async def test_what_has_gone_stale_is_the_drivers(tmp_path: Path) -> None:
     async with far(tmp_path) as made:
-        made.serve()
         await made.keep(made.entry(b"one", keep=100.0))
-        for _ in range(3):
-            assert await made.answer() is not None
+        await made.serve()
+        assert await made.answer() is not None
         made.clock.advance(60)
         assert await made.answer() is None
-        assert made.take() is None  # it is unlearnt
+        assert made.take() is None
 
 
 async def test_what_is_gone_is_unlearnt_and_learnt_again(tmp_path: Path) -> None:
     async with far(tmp_path) as made:
-        made.serve()
+        await made.serve()
+        await made.cache.forget(KEY.digest)
         assert await made.answer() is None
         assert (made.reaches.status().requests, made.told) == (0, [])
         assert made.take() is None
-        made.serve()
+        await made.serve()
         assert made.taken()
 
 
-async def test_a_rule_that_reads_the_answer_is_asked_each_time(tmp_path: Path) -> None:
-    async with far(tmp_path, "{name: all, serve_if: {response.body.n: '1'}}") as made:
-        made.serve()
-        entry = made.entry({"n": 1})
-        await made.keep(entry)
-        for _ in range(3):
-            assert (await made.answer() or b"").endswith(b'{"n":1}')
-        assert len(made.told) == 3
-        await made.keep(replace(entry, body=b'{"n":2}'))
-        assert await made.answer() is None
+@pytest.mark.parametrize("why", [NotServed.STORE_DOWN, NotServed.UNPROVEN])
+async def test_a_store_that_does_not_know_unlearns_nothing(tmp_path: Path, why: NotServed) -> None:
+    async with far(tmp_path) as made:
+        await made.serve()
+        reach = made.take()
+        assert reach is not None
+        reach.told(why)
+        assert reach.answer() is None
+        reach.hand_over()
+        assert made.taken()
+
+
+async def test_its_body_is_counted_until_it_is_over(tmp_path: Path) -> None:
+    async with far(tmp_path) as made:
+        await made.keep(made.entry(b"one"))
+        await made.serve()
+        reach = made.take()
+        assert reach is not None
+        reach.told(await _found(made))
+        assert reach.answer() is not None
+        assert made.budget.held == 3
+        reach.over(aborted=False)
+        assert made.budget.held == 0
 
 
 async def test_a_client_that_leaves_is_told_of_before_and_after_the_answer(tmp_path: Path) -> None:
     async with far(tmp_path) as made:
-        made.serve()
         await made.keep(made.entry(b"one"))
+        await made.serve()
         reach = made.take()
         assert reach is not None
         reach.give_up()
@@ -106,8 +129,8 @@ async def test_a_client_that_leaves_is_told_of_before_and_after_the_answer(tmp_p
 
 async def test_those_of_one_turn_are_told_together(tmp_path: Path) -> None:
     async with far(tmp_path) as made:
-        made.serve()
         await made.keep(made.entry(b"one"))
+        await made.serve()
         found = await _found(made)
         taken = [made.take() for _ in range(3)]
         made.clock.advance(0.25)
