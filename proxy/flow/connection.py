@@ -31,6 +31,7 @@ from yarl import URL
 
 from proxy.errors import UpstreamConnectError
 from proxy.flow.limits import Limits
+from proxy.flow.outbox import Outbox
 from proxy.flow.wire import KEEP_IDLE_S, Wire
 
 _NO_TIMEOUT: Final = ClientTimeout()
@@ -121,7 +122,8 @@ class Connector(TCPConnector):
     def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(limit=0, ssl=tls or True)
         self._running = asyncio.get_running_loop()
-        self._factory = cast("partial[ResponseHandler]", partial(Wire, self._running))
+        made = partial(Wire, self._running, Outbox(self._running))
+        self._factory = cast("partial[ResponseHandler]", made)
         self._pools: dict[ConnectionKey, Pool] = {}
         self._sweeping: asyncio.TimerHandle | None = None
 

@@ -29,6 +29,7 @@ from proxy.flow.framing import Counted, Framing, FramingError, UntilClose, frami
 from proxy.flow.inbox import Inbox
 from proxy.flow.limits import Watch
 from proxy.flow.lost import ConnectionLost, is_readable, no_answer
+from proxy.flow.outbox import Outbox
 
 KEEP_IDLE_S: Final = 30.0
 """How long a connection is kept without use, unless the upstream's Keep-Alive asks for less."""
@@ -39,14 +40,14 @@ MAX_HEAD: Final = 256 * 1024
 class Wire(ResponseHandler):
     """The protocol object of one connection; the connector makes it."""
 
-    def __init__(self, loop: AbstractEventLoop) -> None:
+    def __init__(self, loop: AbstractEventLoop, outbox: Outbox) -> None:
         super().__init__(loop)
+        self._outbox = outbox
         self.peer = ""
         self.uses = 0
         self.failure: BaseException | None = None
         self._at_rest = True
-        self._may_switch = False
-        self._has_answer_body = True
+        self._may_switch, self._has_answer_body = False, True
         self.keep_s, self._reuse_until = KEEP_IDLE_S, math.inf
         self.take: Callable[[bytes], bool] | None = None
         self.heard: Callable[[], object] | None = None
@@ -78,15 +79,14 @@ class Wire(ResponseHandler):
             self._clear()
 
     def ask(self, request: bytes, take: Callable[[bytes], bool]) -> float:
-        """Send a GET that is ready made; when, as loop time.
+        """Send a GET that is ready made, at the end of this turn; when, as loop time.
 
         What comes first is offered to `take`, unparsed. If that says it was all of an answer, it
         has called `rest`; else it is parsed, as if `begin` had been called.
         """
         self.begin(has_answer_body=True)
         self.take = take
-        if self.transport is not None:
-            self.transport.write(request)
+        self._outbox.put(self.write, request)
         return self._loop.time()
 
     def rest(self, keep_s: float | None = None) -> None:

@@ -218,6 +218,7 @@ async def test_what_is_asked_goes_out_as_it_stands(ends: tuple[Lease, socket.soc
     before = asyncio.get_running_loop().time()
     at = lease.wire.ask(GET, Taker())
     assert before <= at <= asyncio.get_running_loop().time()
+    await asyncio.sleep(0)
     assert (peer.recv(100), lease.wire.uses) == (GET, 1)
 
 
@@ -243,6 +244,7 @@ async def test_what_is_not_taken_is_read_and_what_comes_behind_it_not_offered(
     lease, peer = ends
     wire, taker, heard = lease.wire, Taker(False), list[int]()
     wire.ask(GET, taker)
+    await settle()
     wire.heard = lambda: heard.append(1)
     for piece in (WHOLE[:10], WHOLE[10:-1], WHOLE[-1:]):
         peer.send(piece)
