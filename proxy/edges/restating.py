@@ -49,6 +49,23 @@ class Restated(NamedTuple):
     size: int
 
 
+class _Uncounted(NamedTuple):
+    """A head without its Content-Length, where it ended, and the digits of that `length`."""
+
+    head: bytes
+    end: int
+    length: bytes
+
+
+def _uncounted(answer: bytes) -> _Uncounted | None:
+    """The head in these bytes; None if it has no length, or is a long one."""
+    end = answer.find(_END) + len(_END)
+    said = _LENGTH.search(answer, 0, end)
+    if said is None or end > _LONGEST:
+        return None
+    return _Uncounted(answer[: said.start()] + answer[said.end() : end], end, said[1])
+
+
 class Seen:
     """What all heads have in common: which fields come, and which heads came before."""
 
@@ -66,36 +83,33 @@ class Restating:
 
     def restated(self, answer: bytes) -> Restated | None:
         """What goes to the client for these bytes, if they are a whole answer of a known form."""
-        end = answer.find(_END) + len(_END)
-        said = _LENGTH.search(answer, 0, end)
-        if said is None or len(answer) != end + int(said[1]) or end > _LONGEST:
+        cut = _uncounted(answer)
+        if cut is None or len(answer) != cut.end + int(cut.length):
             return None
-        head = answer[: said.start()] + answer[said.end() : end]
+        head, size = cut.head, len(answer) - cut.end
         folded = self._folding.fold(head)
         form = self._table.get(folded)
         if form is None or _DATED not in head:
             return None
         self._table.move_to_end(folded)
-        size = len(answer) - end
         counted = b"Content-Length: %d\r\n\r\n" % size
-        return Restated(form, form.way.on(head)[:-2] + counted + answer[end:], size)
+        return Restated(form, form.way.on(head)[:-2] + counted + answer[cut.end :], size)
 
     def learn(self, came: bytes, went: bytes, status: int, fields: Fields, keep_s: float) -> None:
         """The answer `came`, with these fields, was whole, and `went` was its head to the client.
 
         A head is learnt when one like it comes again.
         """
-        end = came.find(_END) + len(_END)
-        said = _LENGTH.search(came, 0, end)
-        if said is None or end > _LONGEST or not _is_plain(came, fields):
+        cut = _uncounted(came)
+        if cut is None or not _is_plain(came, fields):
             return
-        head = came[: said.start()] + came[said.end() : end]
+        head = cut.head
         if _DATED not in head or not self._folding.learn(head):
             return
         folded = self._folding.fold(head)
         if not self._sightings.before(folded):
             return
-        counted = b"Content-Length: %b\r\n\r\n" % said[1]
+        counted = b"Content-Length: %b\r\n\r\n" % cut.length
         way = way_of(head, folded, went.removesuffix(counted) + b"\r\n", 1)
         if way is None or not went.endswith(counted) or not _adds_ours(way):
             return

@@ -232,16 +232,3 @@ class Answer:
     def abort(self) -> None:
         """Read no further: closes the connection unless the answer was complete. Idempotent."""
         self._channel.abort()
-
-
-async def round_trip(
-    lease: Lease,
-    request: Outgoing,
-    limits: Limits,
-    now: Callable[[], float],
-    on_interim: OnInterim | None,
-) -> Answer:
-    """Send the request and wait for the head of its answer. Owns the lease from here on."""
-    channel = Channel(lease, limits, now)
-    channel.send(request)
-    return await channel.answer(on_interim)

@@ -12,7 +12,7 @@ from proxy.fields import NO_FIELDS, Fields
 from proxy.flow.connection import Connector
 from proxy.flow.limits import Limits
 from proxy.flow.request_head import Body, outgoing
-from proxy.flow.roundtrip import Answer, Channel, OnInterim, round_trip
+from proxy.flow.roundtrip import Answer, Channel, OnInterim
 from proxy.rules.settings import Timeouts
 from tests.support.clock import NOW, ManualClock
 from tests.support.raw_upstream import RawConnection, RawUpstream, Script, raw_upstream, replies
@@ -41,7 +41,9 @@ async def ask(
     request = outgoing(method, "/", endpoint.authority, NO_FIELDS, body)
     limits = Limits.start(timeouts or Timeouts())
     lease = await connector.acquire(endpoint, limits, careful=False)
-    return await round_trip(lease, request, limits, ManualClock(), on_interim)
+    channel = Channel(lease, limits, ManualClock())
+    channel.send(request)
+    return await channel.answer(on_interim)
 
 
 async def collect(answer: Answer, into: bytearray) -> None:

@@ -12,7 +12,7 @@ from proxy.fields import NO_FIELDS, Fields
 from proxy.flow.connection import Connector
 from proxy.flow.limits import Limits
 from proxy.flow.request_head import Body, Trailed, outgoing
-from proxy.flow.roundtrip import Answer, OnInterim, round_trip
+from proxy.flow.roundtrip import Answer, Channel, OnInterim
 from proxy.flow.tasks import drain
 from proxy.flow.upload import SLICE, in_slices
 from proxy.rules.settings import Timeouts
@@ -54,7 +54,9 @@ async def post(
     request = outgoing("POST", "/", endpoint.authority, fields, body)
     limits = Limits.start(timeouts or Timeouts())
     lease = await connector.acquire(endpoint, limits, careful=False)
-    return await round_trip(lease, request, limits, ManualClock(), on_interim)
+    channel = Channel(lease, limits, ManualClock())
+    channel.send(request)
+    return await channel.answer(on_interim)
 
 
 async def read(answer: Answer) -> bytes:
